@@ -1,0 +1,24 @@
+import type { ErrorObject } from 'ajv';
+import ajvI18n from 'ajv-i18n';
+import type { Fault, Text } from './errors.ts';
+
+/** The package is CommonJS, and its types say otherwise. */
+const localize = ajvI18n as unknown as Record<keyof Text, (errors: ErrorObject[]) => void>;
+
+/** Why a body that a schema refuses is refused; its faults say where. */
+export const malformedBody: Text = {
+  en: 'a member is missing, unknown or malformed',
+  zh: '有成员缺失、未知或格式错误',
+};
+
+/** Turns Ajv's errors into faults with a pointer (RFC 6901, as a fragment) and a text in both languages. */
+export function faultsOf(errors: readonly ErrorObject[] | null | undefined): Fault[] {
+  const english = (errors ?? []).map((error) => ({ ...error }));
+  const chinese = (errors ?? []).map((error) => ({ ...error }));
+  localize.en(english);
+  localize.zh(chinese);
+  return english.map(({ instancePath, message }, i) => ({
+    pointer: `#${instancePath}`,
+    detail: { en: message ?? 'is invalid', zh: chinese[i]?.message ?? '无效' },
+  }));
+}
