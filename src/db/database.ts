@@ -1,0 +1,25 @@
+import { Kysely, PostgresDialect } from 'kysely';
+import pg from 'pg';
+import { connectionConfig } from './connection.ts';
+import type { Tables } from './tables.ts';
+
+export type Database = Kysely<Tables>;
+
+/** A pool with Kysely on it, for all that is not the hot path. Close it with `destroy()`. */
+export function openDatabase(
+  url: string,
+  applicationName: string,
+  options: { maxConnections?: number; statementTimeoutMs?: number } = {},
+): { pool: pg.Pool; database: Database } {
+  const pool = new pg.Pool({
+    ...connectionConfig(url, applicationName),
+    max: options.maxConnections ?? 4,
+    ...(options.statementTimeoutMs !== undefined && {
+      statement_timeout: options.statementTimeoutMs,
+      query_timeout: options.statementTimeoutMs + 3000,
+    }),
+  });
+  // A server that stops would otherwise end the process; whoever queries next hears of it.
+  pool.on('error', () => undefined);
+  return { pool, database: new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) }) };
+}
