@@ -1,0 +1,238 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
+import { UserError, type Text } from '../errors.ts';
+import { datasetSchema, reservedDatasetNames, reservedFieldNames } from './dataset-schema.ts';
+import { idFormats, isCalendarDate } from './formats.ts';
+import type { Mask } from './mask.ts';
+
+/** How sensitive a field is, from public (L1) to highly sensitive (L4); L3 and L4 are masked unless granted plain. */
+export type Level = 'L1' | 'L2' | 'L3' | 'L4';
+
+/** A property's own JSON Schema. */
+export interface PropertySchema {
+  type: 'string' | 'integer' | 'number' | 'boolean';
+  title: string;
+  description: string;
+  'x-zh': { title: string; description: string };
+  examples: unknown[];
+  format?: string;
+  [keyword: string]: unknown;
+}
+
+export interface Field {
+  name: string;
+  level: Level;
+  /** What is hidden unless a grant says plain; null on fields below L3. */
+  mask: Mask | null;
+  searchable: boolean;
+  required: boolean;
+  schema: PropertySchema;
+}
+
+/** A dataset in one version, as its file in `schemas/` declares it. */
+export interface Dataset {
+  name: string;
+  version: number;
+  title: Text;
+  description: Text;
+  /** The department that answers for the records. */
+  provider: string;
+  /** The field that holds the subject's id. */
+  key: string;
+  /** The subjects are natural persons: their ids stay out of URLs. */
+  personal: boolean;
+  sharing: 'unconditional' | 'conditional' | 'prohibited';
+  fields: ReadonlyMap<string, Field>;
+  schema: Record<string, unknown>;
+  /** True when the id has the key's form and its check digit is right. Takes attacker-controlled input. */
+  isValidId(id: string): boolean;
+  /** Validates a whole record. */
+  validate: ValidateFunction;
+}
+
+/** Every dataset in every version. */
+export interface Catalogue {
+  datasets: readonly Dataset[];
+  /** The dataset's newest version, or null. */
+  findNewest(name: string): Dataset | null;
+}
+
+interface DatasetFile {
+  $id: string;
+  title: string;
+  description: string;
+  'x-zh': { title: string; description: string };
+  required?: string[];
+  properties: Record<string, PropertySchema>;
+  'x-dataset': {
+    provider: string;
+    key: string;
+    personal: boolean;
+    sharing: Dataset['sharing'];
+    fields: Record<string, { level: Level; searchable: boolean; mask?: Mask }>;
+  };
+}
+
+/** A fault in a schema file: where it is and what. */
+interface SchemaFault {
+  pointer: string;
+  reason: string;
+}
+
+const schemasFolder = fileURLToPath(new URL('../../schemas', import.meta.url));
+
+/**
+ * Reads the folder of schemas: `v<version>/<dataset>.json`.
+ *
+ * @throws UserError naming file, pointer and reason of every fault
+ */
+export function loadCatalogue(folder: string = schemasFolder): Catalogue {
+  const faults: string[] = [];
+  const datasets: Dataset[] = [];
+  for (const versionName of readdirSync(folder).sort()) {
+    const version = /^v([1-9]\d*)$/.exec(versionName)?.[1];
+    if (version === undefined) {
+      faults.push(`${versionName}: not a folder of a version (v1, v2, …)`);
+      continue;
+    }
+    for (const fileName of readdirSync(join(folder, versionName)).sort()) {
+      const file = join(folder, versionName, fileName);
+      const { dataset, faults: found } = readDataset(file, fileName, Number(version));
+      if (dataset !== null) datasets.push(dataset);
+      const shown = relative(join(folder, '..'), file);
+      faults.push(...found.map(({ pointer, reason }) => `${shown}: ${pointer || '(root)'}: ${reason}`));
+    }
+  }
+  if (faults.length > 0) throw new UserError(`the catalogue has faults:\n  ${faults.join('\n  ')}`);
+  return {
+    datasets,
+    findNewest(name) {
+      const versions = datasets.filter((dataset) => dataset.name === name);
+      return versions.sort((a, b) => b.version - a.version)[0] ?? null;
+    },
+  };
+}
+
+function readDataset(
+  file: string,
+  fileName: string,
+  version: number,
+): { dataset: Dataset | null; faults: SchemaFault[] } {
+  let content: unknown;
+  try {
+    content = JSON.parse(readFileSync(file, 'utf8'));
+  } catch (error) {
+    return { dataset: null, faults: [{ pointer: '', reason: `not JSON: ${(error as Error).message}` }] };
+  }
+  const validateFile = new Ajv2020({ allErrors: true, strict: false }).compile(datasetSchema);
+  if (!validateFile(content)) return { dataset: null, faults: (validateFile.errors ?? []).map(faultOfError) };
+
+  const declared = content as DatasetFile;
+  const faults = findContradictions(declared, fileName);
+  let validate: ValidateFunction | null = null;
+  try {
+    validate = newRecordAjv().compile(declared);
+  } catch (error) {
+    faults.push({ pointer: '/properties', reason: (error as Error).message });
+  }
+  if (validate === null || faults.length > 0) return { dataset: null, faults };
+  faults.push(...findBadExamples(declared, validate));
+  return { dataset: faults.length > 0 ? null : toDataset(declared, version, validate), faults };
+}
+
+function findContradictions(declared: DatasetFile, fileName: string): SchemaFault[] {
+  const faults: SchemaFault[] = [];
+  const say = (pointer: string, reason: string): number => faults.push({ pointer, reason });
+  const { $id: name, properties, 'x-dataset': annotations } = declared;
+  if (`${name}.json` !== fileName) say('/$id', `"${name}" differs from the file's name`);
+  if (reservedDatasetNames.has(name)) say('/$id', `"${name}" collides with a route of the gateway`);
+  for (const field of Object.keys(properties)) {
+    if (reservedFieldNames.has(field))
+      say(`/properties/${field}`, 'collides with a member or parameter of data requests');
+    if (!Object.hasOwn(annotations.fields, field))
+      say(`/x-dataset/fields/${field}`, 'missing: every field needs its level');
+  }
+  for (const field of declared.required ?? [])
+    if (!Object.hasOwn(properties, field)) say('/required', `names "${field}", which is no property`);
+  for (const [field, annotation] of Object.entries(annotations.fields)) {
+    const pointer = `/x-dataset/fields/${field}`;
+    const property = Object.hasOwn(properties, field) ? properties[field] : undefined;
+    const sensitive = annotation.level === 'L3' || annotation.level === 'L4';
+    if (property === undefined) say(pointer, 'is no property');
+    else if (sensitive && annotation.mask === undefined)
+      say(`${pointer}/mask`, `missing: a field of level ${annotation.level} needs one`);
+    else if (!sensitive && annotation.mask !== undefined)
+      say(`${pointer}/mask`, `a field of level ${annotation.level} is never masked`);
+    else if (annotation.mask && (property.type !== 'string' || property.format === 'date'))
+      say(`${pointer}/mask`, 'only text can be masked');
+  }
+  const key = Object.hasOwn(properties, annotations.key) ? properties[annotations.key] : undefined;
+  if (key === undefined) say('/x-dataset/key', `"${annotations.key}" is no property`);
+  else if (key.type !== 'string' || typeof key.maxLength !== 'number' || key.maxLength > 64)
+    say(`/properties/${annotations.key}`, 'a key is a string of at most 64 characters (maxLength)');
+  else if (!(declared.required ?? []).includes(annotations.key))
+    say('/required', `must name the key "${annotations.key}"`);
+  return faults;
+}
+
+/** Examples end up in the OpenAPI document, so they must be good. */
+function findBadExamples(declared: DatasetFile, validate: ValidateFunction): SchemaFault[] {
+  const record = Object.fromEntries(
+    Object.entries(declared.properties).map(([name, property]) => [name, property.examples[0]]),
+  );
+  if (validate(record)) return [];
+  return (validate.errors ?? []).map((error) => ({
+    pointer: `/properties${error.instancePath}/examples/0`,
+    reason: error.message ?? 'invalid',
+  }));
+}
+
+function toDataset(declared: DatasetFile, version: number, validate: ValidateFunction): Dataset {
+  const { properties, 'x-dataset': annotations } = declared;
+  const fields = new Map<string, Field>();
+  for (const [name, schema] of Object.entries(properties)) {
+    const annotation = annotations.fields[name]!;
+    fields.set(name, {
+      name,
+      level: annotation.level,
+      mask: annotation.mask ?? null,
+      searchable: annotation.searchable,
+      required: (declared.required ?? []).includes(name),
+      schema,
+    });
+  }
+  const isValidKey = newRecordAjv().compile(properties[annotations.key]!);
+  return {
+    name: declared.$id,
+    version,
+    title: { en: declared.title, zh: declared['x-zh'].title },
+    description: { en: declared.description, zh: declared['x-zh'].description },
+    provider: annotations.provider,
+    key: annotations.key,
+    personal: annotations.personal,
+    sharing: annotations.sharing,
+    fields,
+    schema: declared as unknown as Record<string, unknown>,
+    isValidId: (id) => isValidKey(id),
+    validate,
+  };
+}
+
+function newRecordAjv(): Ajv2020 {
+  const ajv = new Ajv2020({ allErrors: true, strict: true, removeAdditional: false, coerceTypes: false });
+  ajv.addVocabulary(['x-zh', 'x-dataset']);
+  ajv.addFormat('date', isCalendarDate);
+  for (const [name, format] of Object.entries(idFormats))
+    ajv.addFormat(name, (value: string) => format.shape.test(value) && format.check(value));
+  return ajv;
+}
+
+function faultOfError(error: ErrorObject): SchemaFault {
+  const what = Object.values(error.params as Record<string, unknown>).filter(
+    (value) => typeof value === 'string',
+  );
+  const named = what.length > 0 && error.keyword !== 'pattern' ? ` (${what.join(', ')})` : '';
+  return { pointer: error.instancePath, reason: `${error.message ?? 'invalid'}${named}` };
+}

@@ -1,0 +1,53 @@
+/** A format that a schema may name: what it accepts, and how strict a load is about it. */
+export interface IdFormat {
+  /** True when the value has the format's shape, whatever its check digit. */
+  shape: RegExp;
+  /** True when the value's check digit (and what else the standard computes) is right. */
+  check: (value: string) => boolean;
+  /** A wrong check digit makes a load warn instead of reject: codes issued before the rule exist. */
+  checkWarnsOnLoad: boolean;
+}
+
+const residentIdWeights = [7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2];
+const usccAlphabet = '0123456789ABCDEFGHJKLMNPQRTUWXY';
+/** 3^i mod 31 for i = 0 to 16 (GB 32100, 4.2). */
+const usccWeights = [1, 3, 9, 27, 19, 26, 16, 17, 20, 29, 25, 13, 8, 24, 10, 30, 28];
+
+/** The check character of a resident identity number's first 17 digits (GB 11643, ISO 7064 MOD 11-2). */
+export function residentIdCheck(first17: string): string {
+  let sum = 0;
+  for (let i = 0; i < 17; i++) sum += Number(first17[i]) * residentIdWeights[i]!;
+  return '10X98765432'[sum % 11]!;
+}
+
+/** The check character of a unified social credit code's first 17 characters (GB 32100). */
+export function usccCheck(first17: string): string {
+  let sum = 0;
+  for (let i = 0; i < 17; i++) sum += usccAlphabet.indexOf(first17[i]!) * usccWeights[i]!;
+  return usccAlphabet[(31 - (sum % 31)) % 31]!;
+}
+
+/** True for a day that the calendar has, written YYYY-MM-DD. */
+export function isCalendarDate(value: string): boolean {
+  if (!/^\d{4}-\d{2}-\d{2}$/.test(value)) return false;
+  const date = new Date(`${value}T00:00:00Z`);
+  return !Number.isNaN(date.getTime()) && date.toISOString().startsWith(value);
+}
+
+function birthDateOf(residentId: string): string {
+  return `${residentId.slice(6, 10)}-${residentId.slice(10, 12)}-${residentId.slice(12, 14)}`;
+}
+
+/** The formats of subject ids, by the name that schemas give them. */
+export const idFormats: Record<string, IdFormat> = {
+  'resident-id': {
+    shape: /^[0-9]{17}[0-9X]$/,
+    check: (value) => isCalendarDate(birthDateOf(value)) && residentIdCheck(value) === value[17],
+    checkWarnsOnLoad: false,
+  },
+  uscc: {
+    shape: /^[0-9A-HJ-NPQRTUWXY]{2}[0-9]{6}[0-9A-HJ-NPQRTUWXY]{10}$/,
+    check: (value) => usccCheck(value) === value[17],
+    checkWarnsOnLoad: true,
+  },
+};
