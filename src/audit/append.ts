@@ -1,0 +1,120 @@
+import type pg from 'pg';
+import { isDataError, openLink } from '../db/connection.ts';
+import { Problem } from '../errors.ts';
+import type { Leaf } from './entry.ts';
+
+/** The way into the audit log. */
+export interface Appender {
+  /**
+   * Gives an entry its index, durably.
+   *
+   * @param authority the version of who-may-see-what that the entry was decided under
+   * @returns the index once it has committed; null, with nothing inserted, when the authority has changed
+   * @throws Problem audit-unavailable when the append failed or its outcome is unknown; overloaded
+   */
+  append(leaf: Leaf, authority: number): Promise<number | null>;
+  close(): Promise<void>;
+}
+
+interface Waiting {
+  leaf: Leaf;
+  authority: number;
+  resolve: (index: number | null) => void;
+  reject: (error: unknown) => void;
+}
+
+const maxWaiting = 10_000;
+const maxBatchEntries = 1000;
+const maxBatchBytes = 4 * 1024 * 1024;
+
+const appendStatement = {
+  name: 'audit-append',
+  text: 'select audit.append($1::bigint, $2::bytea[], $3::bytea[]) as base',
+};
+
+/**
+ * Opens the appender on a connection of its own. All entries that wait go in one statement, and one statement
+ * is outstanding at a time, because a notice does not say which statement it belongs to.
+ */
+export function openAppender(config: pg.ClientConfig, onBatch: (entries: number) => void): Appender {
+  let waiting: Waiting[] = [];
+  let appending = false;
+  let notices = 0;
+  const link = openLink(config, (client) => {
+    client.on('notice', () => notices++);
+    return Promise.resolve();
+  });
+
+  async function appendWaiting(): Promise<void> {
+    while (waiting.length > 0) await appendBatch(takeBatch());
+    appending = false;
+  }
+
+  /** The entries at the head that were decided under one authority, within the limits. */
+  function takeBatch(): Waiting[] {
+    const authority = waiting[0]!.authority;
+    let sizeBytes = 0;
+    let end = 0;
+    while (end < waiting.length && end < maxBatchEntries && waiting[end]!.authority === authority) {
+      sizeBytes += waiting[end]!.leaf.bytes.length;
+      if (end > 0 && sizeBytes > maxBatchBytes) break;
+      end++;
+    }
+    const batch = waiting.slice(0, end);
+    waiting = waiting.slice(end);
+    return batch;
+  }
+
+  async function appendBatch(batch: Waiting[]): Promise<void> {
+    try {
+      const base = await appendOnce(batch);
+      onBatch(batch.length);
+      batch.forEach((entry, i) => entry.resolve(base === null ? null : base + i));
+    } catch (error) {
+      // Bad data aborts the statement before it can commit: whose entry is good must not suffer for it.
+      if (isDataError(error) && batch.length > 1) {
+        const middle = batch.length >> 1;
+        await appendBatch(batch.slice(0, middle));
+        await appendBatch(batch.slice(middle));
+        return;
+      }
+      for (const entry of batch) entry.reject(new Problem('audit-unavailable', {}, { cause: error }));
+    }
+  }
+
+  /** Done means: the statement returned an index, and no notice came with it. Nothing is ever retried. */
+  async function appendOnce(batch: Waiting[]): Promise<number | null> {
+    const client = await link.client();
+    const noticesBefore = notices;
+    try {
+      const { rows } = await client.query<{ base: number | null }>({
+        ...appendStatement,
+        values: [
+          batch[0]!.authority,
+          batch.map((entry) => entry.leaf.bytes),
+          batch.map((entry) => entry.leaf.hash),
+        ],
+      });
+      if (notices !== noticesBefore) throw new Error('a notice came with the append: its outcome is unknown');
+      const base = rows[0]?.base;
+      if (base === undefined) throw new Error('the append returned nothing');
+      return base;
+    } catch (error) {
+      if (!isDataError(error)) link.discard(client);
+      throw error;
+    }
+  }
+
+  return {
+    append(leaf, authority) {
+      if (waiting.length >= maxWaiting) return Promise.reject(new Problem('overloaded'));
+      return new Promise((resolve, reject) => {
+        waiting.push({ leaf, authority, resolve, reject });
+        if (appending) return;
+        appending = true;
+        setImmediate(() => void appendWaiting());
+      });
+    },
+    close: () => link.close(),
+  };
+}

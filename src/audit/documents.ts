@@ -1,0 +1,120 @@
+import { json, problems, ref, type Operation } from '../openapi.ts';
+
+const code = { type: 'string', pattern: '^[a-z][a-z0-9_-]{1,62}$' };
+const time = {
+  type: 'string',
+  maxLength: 40,
+  pattern: '^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}(\\.\\d{1,9})?(Z|[+-]\\d{2}:\\d{2})$',
+};
+
+/** The body of a search in the audit log. */
+export const searchBodySchema = {
+  type: 'object',
+  additionalProperties: false,
+  properties: {
+    consumer: { ...code, description: 'The department that asked.' },
+    dataset: { ...code, description: 'The dataset asked for.' },
+    subject: {
+      type: 'string',
+      minLength: 1,
+      maxLength: 64,
+      description: "The subject's plain id, with its `dataset`; hashed on arrival.",
+    },
+    from: { ...time, description: 'Entries of this time and later (RFC 3339).' },
+    to: { ...time, description: 'Entries before this time (RFC 3339).' },
+    after: { type: ['string', 'null'], maxLength: 200, description: 'The `next` of the page before.' },
+    limit: { type: 'integer', minimum: 1, maximum: 500, default: 50 },
+  },
+} as const;
+
+const entryExample = {
+  index: 41,
+  leaf_hash: 'bjQLnP+zepicpUTmu3gKLHiQHT+zNzh2hRGjBhevoB0=',
+  entry: {
+    case: 'HY-2026-000123',
+    client: 'civil-affairs-2b7f',
+    consumer: 'civil-affairs',
+    dataset: 'example',
+    fields: ['name'],
+    format: 'onevisit-entry/1',
+    id: '5f0c3a52-6d1e-4b8e-9a5f-3f6f0a5c2b11',
+    kind: 'exchange',
+    operation: 'read',
+    outcome: 'released',
+    provider: 'public-security',
+    purpose: 'marriage-registration',
+    records: 1,
+    subjects: ['kKc2mQx0Jq0m1l0pXo2t8A'],
+    time: '2026-11-23T09:00:00.000Z',
+    version: 1,
+  },
+};
+
+export const searchOperation: Operation = {
+  operationId: 'searchEntries',
+  summary: 'Search the audit log, newest entries first',
+  description:
+    'Auditors see every entry, providers the exchanges on their datasets, consumers their own. The query is an ' +
+    'entry itself. A page may be short and still have `next`.',
+  tags: ['Audit'],
+  parameters: [
+    { ...ref('parameters', 'ExchangeOfficial') },
+    ref('parameters', 'AcceptLanguage'),
+    ref('parameters', 'Traceparent'),
+  ],
+  requestBody: {
+    required: true,
+    content: json(searchBodySchema, {
+      consumer: 'civil-affairs',
+      from: '2026-11-01T00:00:00.000Z',
+      limit: 20,
+    }),
+  },
+  responses: {
+    200: {
+      description: 'The entries found.',
+      headers: { 'Exchange-Id': ref('headers', 'ExchangeId'), 'Cache-Control': ref('headers', 'NoStore') },
+      content: json(
+        {
+          type: 'object',
+          required: ['items', 'next'],
+          additionalProperties: false,
+          properties: {
+            items: {
+              type: 'array',
+              items: {
+                type: 'object',
+                required: ['index', 'leaf_hash', 'entry'],
+                additionalProperties: false,
+                properties: {
+                  index: { type: 'integer', minimum: 0 },
+                  leaf_hash: { type: 'string', description: 'RFC 6962 leaf hash of the entry, base64.' },
+                  entry: {
+                    type: 'object',
+                    description: 'The entry as the log holds it (`onevisit-entry/1`).',
+                  },
+                },
+              },
+            },
+            next: { type: ['string', 'null'], description: 'The cursor of the next page; null at the end.' },
+          },
+        },
+        { items: [entryExample], next: null },
+      ),
+    },
+    ...problems([
+      'invalid-request',
+      'invalid-id',
+      'official-required',
+      'token-missing',
+      'token-invalid',
+      'token-expired',
+      'scope-missing',
+      'payload-too-large',
+      'media-type-unsupported',
+      'audit-unavailable',
+      'store-unavailable',
+      'overloaded',
+    ]),
+  },
+};

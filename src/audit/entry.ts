@@ -1,0 +1,114 @@
+import { createHash, createHmac, hkdfSync } from 'node:crypto';
+import type { ErrorCode } from '../errors.ts';
+
+/** The audit log's bytes, in the format `onevisit-entry/1`: canonical JSON, hashed as RFC 6962 leaves. */
+export const entryFormat = 'onevisit-entry/1';
+export const maxEntryBytes = 65_535;
+
+/** What an entry may say. Members without a value are left out. */
+export interface Entry {
+  kind:
+    'exchange' | 'grant' | 'purpose' | 'client' | 'key' | 'load' | 'query' | 'open' | 'migration' | 'origin';
+  /** A version 4 UUID: its random bits keep an entry from being guessed from its leaf hash. */
+  id: string;
+  time: Date;
+  trace_id?: string | undefined;
+  consumer?: string | undefined;
+  client?: string | undefined;
+  official?: { id: string; proof: 'asserted' | 'proven' } | undefined;
+  provider?: string | undefined;
+  dataset?: string | undefined;
+  version?: number | undefined;
+  operation?: string | undefined;
+  purpose?: string | undefined;
+  case?: string | undefined;
+  grants?: string[] | undefined;
+  fields?: string[] | undefined;
+  subjects?: string[] | undefined;
+  sealed?: string | undefined;
+  data_key?: string | undefined;
+  subject_key?: string | undefined;
+  outcome?: 'released' | 'absent' | 'refused' | 'done' | undefined;
+  code?: ErrorCode | undefined;
+  records?: number | undefined;
+  body?: string | undefined;
+  details?: Record<string, unknown> | undefined;
+}
+
+/** An entry as it is stored: the bytes, and the hash of the leaf that they are. */
+export interface Leaf {
+  bytes: Buffer;
+  hash: Buffer;
+}
+
+/** Encodes an entry. @throws RangeError when it is larger than a leaf may be */
+export function encodeEntry(entry: Entry): Leaf {
+  const bytes = Buffer.from(canonicalJson({ ...entry, format: entryFormat, time: entry.time.toISOString() }));
+  if (bytes.length > maxEntryBytes)
+    throw new RangeError(`an entry has ${bytes.length} bytes, at most ${maxEntryBytes} are allowed`);
+  return { bytes, hash: leafHash(bytes) };
+}
+
+/** RFC 6962, 2.1: SHA-256(00 ‖ bytes). */
+export function leafHash(bytes: Buffer): Buffer {
+  return createHash('sha256').update(Uint8Array.of(0)).update(bytes).digest();
+}
+
+/**
+ * Canonical JSON (RFC 8785) of objects, arrays, strings, booleans and integers; undefined members are left out.
+ *
+ * @throws TypeError on any other value, and on strings that are not well-formed Unicode
+ */
+export function canonicalJson(value: unknown): string {
+  if (typeof value === 'string') {
+    if (!value.isWellFormed()) throw new TypeError('canonical JSON takes no lone surrogates');
+    return JSON.stringify(value);
+  }
+  if (typeof value === 'boolean') return String(value);
+  if (typeof value === 'number' && Number.isSafeInteger(value)) return String(value);
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
+  if (typeof value === 'object' && value !== null) {
+    const members = Object.entries(value).filter(([, member]) => member !== undefined);
+    members.sort(([a], [b]) => (a < b ? -1 : 1));
+    return `{${members.map(([name, member]) => `${JSON.stringify(name)}:${canonicalJson(member)}`).join(',')}}`;
+  }
+  throw new TypeError(`canonical JSON takes no ${value === null ? 'null' : typeof value}`);
+}
+
+/** The keys that are derived from the log's permanent secret (HKDF-SHA-256). */
+export interface LogSecrets {
+  subjectKey: Buffer;
+  saltKey: Buffer;
+  /** Authenticates the cursors of lists. */
+  cursorKey: Buffer;
+  /** The id of the subject key: entries name it. */
+  subjectKeyId: string;
+}
+
+export function deriveLogSecrets(secret: Buffer): LogSecrets {
+  const derive = (info: string): Buffer => Buffer.from(hkdfSync('sha256', secret, '', info, 32));
+  const subjectKey = derive('onevisit/subject');
+  return {
+    subjectKey,
+    saltKey: derive('onevisit/salt'),
+    cursorKey: derive('onevisit/cursor'),
+    subjectKeyId: createHash('sha256').update(subjectKey).digest().subarray(0, 8).toString('base64url'),
+  };
+}
+
+/** A subject in an entry: HMAC-SHA-256 over dataset ‖ 00 ‖ id, its first 16 bytes, base64url. */
+export function subjectRef(secrets: LogSecrets, dataset: string, id: string): string {
+  const mac = createHmac('sha256', secrets.subjectKey).update(`${dataset}\0${id}`).digest();
+  return mac.subarray(0, 16).toString('base64url');
+}
+
+/** Binds the body sent to its entry, without storing it. The salt goes to the consumer alone. */
+export function commitToBody(
+  secrets: LogSecrets,
+  entryId: string,
+  body: Buffer,
+): { salt: Buffer; commitment: string } {
+  const salt = createHmac('sha256', secrets.saltKey).update(entryId).digest();
+  const commitment = createHash('sha256').update('onevisit-body/1\0').update(salt).update(body);
+  return { salt, commitment: commitment.digest('base64url') };
+}

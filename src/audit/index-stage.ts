@@ -1,0 +1,61 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type pg from 'pg';
+
+/** The background stage that fills the search tables behind the log, in one process at a time. */
+export interface IndexStage {
+  stop(): Promise<void>;
+}
+
+const stepEntries = 2000;
+const pauseMs = 200;
+const partitionsEveryMs = 60_000;
+
+/**
+ * Starts the stage. Each step is one transaction; a crash undoes the step, and whoever comes next takes it up at
+ * the watermark. A step that fails is tried again; meanwhile the lag shows it.
+ */
+export function startIndexStage(pool: pg.Pool): IndexStage {
+  let stopped = false;
+  let partitionsMadeAtMs = 0;
+
+  async function step(): Promise<number> {
+    if (Date.now() - partitionsMadeAtMs > partitionsEveryMs) {
+      await pool.query('select audit.make_partitions_ahead()');
+      partitionsMadeAtMs = Date.now();
+    }
+    const { rows } = await pool.query<{ taken: number }>({
+      name: 'index-entries',
+      text: 'select audit.index_entries($1) as taken',
+      values: [stepEntries],
+    });
+    return rows[0]!.taken;
+  }
+
+  async function run(): Promise<void> {
+    while (!stopped) {
+      const taken = await step().catch(() => 0);
+      if (taken < stepEntries && !stopped) await sleep(pauseMs);
+    }
+  }
+
+  const running = run();
+  return {
+    async stop() {
+      stopped = true;
+      await running;
+    },
+  };
+}
+
+/** How far the search tables are behind: the entries they lack, and the age of the oldest of them. */
+export async function readIndexLag(pool: pg.Pool): Promise<{ entries: number; oldestSeconds: number }> {
+  const { rows } = await pool.query<{ entries: number; oldest_seconds: number }>({
+    name: 'index-lag',
+    text: `
+      select coalesce((select index from audit.entry order by index desc limit 1) + 1, 0) - w.mark as entries,
+        coalesce((select extract(epoch from now() - p.at) from audit.parsed p where p.index = w.mark), 0)::float8
+          as oldest_seconds
+      from (select audit.indexed() as mark) w`,
+  });
+  return { entries: rows[0]!.entries, oldestSeconds: rows[0]!.oldest_seconds };
+}

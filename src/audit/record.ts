@@ -1,0 +1,36 @@
+import { Problem } from '../errors.ts';
+import type { Appender } from './append.ts';
+import type { Leaf } from './entry.ts';
+
+/** An entry's place in the log. */
+export interface Recorded {
+  index: number;
+  leaf: Leaf;
+}
+
+/** How often a decision is made again because who-may-see-what changed under it, before giving up. */
+const maxAttempts = 10;
+
+/**
+ * Makes something and its entry under one authority, and enters it under the same; when the authority changed
+ * meanwhile, all of it is made again.
+ *
+ * @param make must have no effect beyond what it returns; may be called several times
+ * @throws Problem audit-unavailable when the entry is not durable
+ */
+export async function recordUnderAuthority<A extends { version: number }, T>(
+  log: Appender,
+  view: { current(): A; refresh(): Promise<void> },
+  make: (authority: A) => Promise<{ leaf: Leaf; result: T }>,
+): Promise<Recorded & { result: T }> {
+  for (let attempt = 0; attempt < maxAttempts; attempt++) {
+    const authority = view.current();
+    const { leaf, result } = await make(authority);
+    const index = await log.append(leaf, authority.version);
+    if (index !== null) return { index, leaf, result };
+    await view.refresh().catch((error: unknown) => {
+      throw new Problem('audit-unavailable', {}, { cause: error });
+    });
+  }
+  throw new Problem('audit-unavailable');
+}

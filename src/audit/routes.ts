@@ -1,0 +1,188 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { Catalogue } from '../catalogue/catalogue.ts';
+import type { Database } from '../db/database.ts';
+import { Problem, type Fault } from '../errors.ts';
+import type { AuthorityView } from '../grants/authority.ts';
+import { decodeHeader, readTraceId } from '../headers.ts';
+import { challenge, requireLiveClient, type AccessToken, type Tokens } from '../identity/access-token.ts';
+import { documented } from '../openapi.ts';
+import { malformedBody } from '../validation.ts';
+import type { Appender } from './append.ts';
+import { makeCursor, readCursor } from './cursor.ts';
+import { searchBodySchema, searchOperation } from './documents.ts';
+import { canonicalJson, encodeEntry, subjectRef, type LogSecrets } from './entry.ts';
+import { findEntries, type EntryFilter, type FoundEntry, type Visibility } from './query.ts';
+import { recordUnderAuthority } from './record.ts';
+
+export interface AuditRoutesOptions {
+  database: Database;
+  catalogue: Catalogue;
+  authority: AuthorityView;
+  log: Appender;
+  secrets: LogSecrets;
+  tokens: Tokens;
+  now: () => Date;
+}
+
+interface SearchBody {
+  consumer?: string;
+  dataset?: string;
+  subject?: string;
+  from?: string;
+  to?: string;
+  after?: string | null;
+  limit?: number;
+}
+
+const defaultLimit = 50;
+const maxOfficialLength = 64;
+
+/** The routes by which auditors query the log. Each query is an entry itself, before it is answered. */
+export function registerAuditRoutes(scope: FastifyInstance, options: AuditRoutesOptions): void {
+  const { database, catalogue, authority, log, secrets, tokens, now } = options;
+
+  scope.post<{ Body: SearchBody }>(
+    '/v1/audit/entries/search',
+    {
+      onRequest: (request, _reply, done) => {
+        tokens.verify(request.headers.authorization);
+        done();
+      },
+      schema: documented(searchOperation, { body: searchBodySchema }),
+    },
+    async (request, reply) => {
+      const token = tokens.verify(request.headers.authorization);
+      const visibility = visibilityOf(token);
+      const official = readOfficial(request);
+      const { filter, limit, before, cursorScope } = readSearch(request.body, token);
+
+      const recorded = await recordUnderAuthority(log, authority, async (current) => {
+        requireLiveClient(current, token);
+        const found = await findEntries(database, filter, visibility, { before, limit: limit + 1 }).catch(
+          (error: unknown) => {
+            throw new Problem('store-unavailable', {}, { cause: error });
+          },
+        );
+        const leaf = encodeEntry({
+          kind: 'query',
+          id: request.id,
+          time: now(),
+          trace_id: readTraceId(request.headers.traceparent) ?? undefined,
+          consumer: token.department,
+          client: token.clientId,
+          official: { id: official, proof: 'asserted' },
+          operation: 'entries-search',
+          outcome: 'done',
+          records: Math.min(found.length, limit),
+          subject_key: filter.subjectRef === undefined ? undefined : secrets.subjectKeyId,
+          details: describeFilter(filter),
+        });
+        return { leaf, result: found };
+      });
+
+      const items = recorded.result.slice(0, limit);
+      const more = recorded.result.length > limit;
+      return reply
+        .header('exchange-id', request.id)
+        .header('cache-control', 'no-store')
+        .send({
+          items: items.map(presentEntry),
+          next: more ? makeCursor(secrets, cursorScope, items.at(-1)!.index, now()) : null,
+        });
+    },
+  );
+
+  /** Checks what a schema can't say, and hashes the subject, whose plain id goes no further. */
+  function readSearch(
+    body: SearchBody,
+    token: AccessToken,
+  ): { filter: EntryFilter; limit: number; before: number | null; cursorScope: string } {
+    const { limit = defaultLimit, after, subject, from, to, consumer, dataset } = body;
+    const known = dataset === undefined ? null : catalogue.findNewest(dataset);
+    if (subject !== undefined && known === null)
+      throw invalidBody('#/dataset', {
+        en: 'must name the dataset of the subject',
+        zh: '按 subject 查询时必须给出其数据集',
+      });
+    if (subject !== undefined && !known!.isValidId(subject))
+      throw new Problem('invalid-id', { format: known!.fields.get(known!.key)!.schema.format ?? 'id' });
+    const filter: EntryFilter = {
+      consumer,
+      dataset,
+      subjectRef: subject === undefined ? undefined : subjectRef(secrets, known!.name, subject),
+      from: readTime('#/from', from),
+      to: readTime('#/to', to),
+    };
+    const cursorScope = canonicalJson({ client: token.clientId, filter: describeFilter(filter) });
+    const before = after == null ? null : readCursor(secrets, cursorScope, after, now());
+    if (after != null && before === null)
+      throw invalidBody('#/after', {
+        en: 'is not a cursor of this query, or older than a day',
+        zh: '不是本查询的游标，或已超过一天',
+      });
+    return { filter, limit, before, cursorScope };
+  }
+}
+
+/** Auditors see all; a provider the exchanges on its datasets, a consumer its own. */
+function visibilityOf(token: AccessToken): Visibility {
+  if (token.scopes.includes('audit')) return 'all';
+  const visibility = {
+    ...(token.scopes.includes('exchange') && { consumer: token.department }),
+    ...(token.scopes.includes('provide') && { provider: token.department }),
+  };
+  if (Object.keys(visibility).length > 0) return visibility;
+  const scope = 'audit, provide or exchange';
+  throw new Problem(
+    'scope-missing',
+    { scope: { en: scope, zh: 'audit、provide 或 exchange' } },
+    {
+      headers: challenge('scope-missing', 'audit'),
+      explain: {
+        rule: {
+          en: `the token must have the scope ${scope}`,
+          zh: '令牌必须具有 audit、provide 或 exchange 权限范围',
+        },
+      },
+    },
+  );
+}
+
+function readOfficial(request: FastifyRequest): string {
+  const value = request.headers['exchange-official'];
+  if (typeof value !== 'string' || value.trim() === '') throw new Problem('official-required');
+  const official = decodeHeader(value.trim(), maxOfficialLength);
+  if (official !== null) return official;
+  throw new Problem('invalid-request', {
+    reason: {
+      en: `the header exchange-official must be percent-encoded UTF-8 of at most ${maxOfficialLength} characters`,
+      zh: `请求头 exchange-official 必须是百分号编码的 UTF-8，最多 ${maxOfficialLength} 个字符`,
+    },
+  });
+}
+
+function readTime(pointer: string, value: string | undefined): Date | undefined {
+  if (value === undefined) return undefined;
+  const time = new Date(value);
+  if (!Number.isNaN(time.getTime())) return time;
+  throw invalidBody(pointer, { en: 'is not a time that exists', zh: '不是有效的时间' });
+}
+
+function invalidBody(pointer: string, detail: Fault['detail']): Problem {
+  return new Problem('invalid-request', { reason: malformedBody }, { errors: [{ pointer, detail }] });
+}
+
+/** The filter as the query's own entry has it: without a plain id. */
+function describeFilter(filter: EntryFilter): Record<string, unknown> {
+  return {
+    consumer: filter.consumer,
+    dataset: filter.dataset,
+    subject: filter.subjectRef,
+    from: filter.from?.toISOString(),
+    to: filter.to?.toISOString(),
+  };
+}
+
+function presentEntry({ index, bytes, leafHash }: FoundEntry): object {
+  return { index, leaf_hash: leafHash.toString('base64'), entry: JSON.parse(bytes.toString()) as object };
+}
