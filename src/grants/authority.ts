@@ -1,0 +1,197 @@
+import type pg from 'pg';
+import { openLink } from '../db/connection.ts';
+import { UserError, type Text } from '../errors.ts';
+import type { Client } from '../identity/clients.ts';
+import type { StoredGrantStatus } from '../db/tables.ts';
+
+export interface Purpose {
+  code: string;
+  title: Text;
+  requires: string[];
+}
+
+export interface Grant {
+  id: string;
+  consumer: string;
+  dataset: string;
+  fields: string[];
+  plainFields: string[];
+  purposes: string[];
+  status: StoredGrantStatus;
+  validFromMs: number;
+  validUntilMs: number;
+  requires: string[];
+}
+
+/** Who may see what, as the database had it at one version. */
+export interface Authority {
+  version: number;
+  clients: ReadonlyMap<string, Client>;
+  purposes: ReadonlyMap<string, Purpose>;
+  /** The grants of a consumer for a dataset, whatever their state. */
+  grantsOf(consumer: string, dataset: string): readonly Grant[];
+}
+
+/** The authority in memory. It follows the database within a second; the append's check makes it exact. */
+export interface AuthorityView {
+  current(): Authority;
+  /** Reads the database; what it had when this was called is in memory when it resolves. */
+  refresh(): Promise<void>;
+  close(): Promise<void>;
+}
+
+const channel = 'onevisit_authority';
+const pollMs = 500;
+const listenTestMs = 3000;
+
+interface AuthorityRow {
+  version: number;
+  clients: { id: string; department: string; roles: string[]; secret_hash: string | null }[];
+  purposes: { code: string; title_en: string; title_zh: string; requires: string[] }[];
+  grants: {
+    id: string;
+    consumer: string;
+    dataset: string;
+    fields: string[];
+    plain_fields: string[];
+    purposes: string[];
+    status: StoredGrantStatus;
+    valid_from_ms: number;
+    valid_until_ms: number;
+    requires: string[];
+  }[];
+}
+
+// One statement, so one snapshot: version and content belong together. Revoked clients are left out.
+const readAll = `
+  select (select version from audit.authority where id = 1) as version,
+    (select coalesce(json_agg(json_build_object('id', id, 'department', department, 'roles', roles,
+       'secret_hash', encode(secret_hash, 'hex'))), '[]')
+     from registry.client where revoked_at is null) as clients,
+    (select coalesce(json_agg(json_build_object('code', code, 'title_en', title_en, 'title_zh', title_zh,
+       'requires', requires)), '[]') from registry.purpose) as purposes,
+    (select coalesce(json_agg(json_build_object('id', id, 'consumer', consumer, 'dataset', dataset,
+       'fields', fields, 'plain_fields', plain_fields, 'purposes', purposes, 'status', status,
+       'valid_from_ms', floor(extract(epoch from valid_from) * 1000),
+       'valid_until_ms', floor(extract(epoch from valid_until) * 1000),
+       'requires', requires) order by id), '[]') from registry.grant) as grants`;
+
+/** Reads who may see what. */
+export async function readAuthority(pool: pg.Pool): Promise<Authority> {
+  const { rows } = await pool.query<AuthorityRow>({ name: 'read-authority', text: readAll });
+  const row = rows[0]!;
+  const grants = new Map<string, Grant[]>();
+  for (const found of row.grants) {
+    const grant: Grant = {
+      id: found.id,
+      consumer: found.consumer,
+      dataset: found.dataset,
+      fields: found.fields,
+      plainFields: found.plain_fields,
+      purposes: found.purposes,
+      status: found.status,
+      validFromMs: found.valid_from_ms,
+      validUntilMs: found.valid_until_ms,
+      requires: found.requires,
+    };
+    const key = `${grant.consumer} ${grant.dataset}`;
+    grants.set(key, [...(grants.get(key) ?? []), grant]);
+  }
+  return {
+    version: row.version,
+    clients: new Map(
+      row.clients.map(({ id, department, roles, secret_hash }) => [
+        id,
+        { id, department, roles, secretHash: secret_hash === null ? null : Buffer.from(secret_hash, 'hex') },
+      ]),
+    ),
+    purposes: new Map(
+      row.purposes.map(({ code, title_en, title_zh, requires }) => [
+        code,
+        { code, title: { en: title_en, zh: title_zh }, requires },
+      ]),
+    ),
+    grantsOf: (consumer, dataset) => grants.get(`${consumer} ${dataset}`) ?? [],
+  };
+}
+
+/**
+ * Keeps the authority in memory: by LISTEN, and by a poll behind it.
+ *
+ * @throws UserError when notifications don't arrive, as through a pooler of transactions
+ */
+export async function followAuthority(pool: pg.Pool, listenConfig: pg.ClientConfig): Promise<AuthorityView> {
+  let authority = await readAuthority(pool);
+  let reading: Promise<void> | null = null;
+  let following: Promise<void> | null = null;
+
+  async function read(): Promise<void> {
+    const fresh = await readAuthority(pool);
+    if (fresh.version >= authority.version) authority = fresh;
+  }
+
+  /** A read under way may have taken its snapshot already, so whoever comes now waits for the next one. */
+  function refresh(): Promise<void> {
+    if (reading === null) {
+      reading = read().finally(() => (reading = null));
+      return reading;
+    }
+    following ??= reading
+      .catch(() => undefined)
+      .then(() => {
+        following = null;
+        return refresh();
+      });
+    return following;
+  }
+
+  /** Failures show in readiness and in each exchange; the next tick tries again. */
+  async function poll(): Promise<void> {
+    try {
+      await link.client();
+      const { rows } = await pool.query<{ version: number }>(
+        'select version from audit.authority where id = 1',
+      );
+      if (rows[0]?.version !== authority.version) await refresh();
+    } catch {
+      // The database is away.
+    }
+  }
+
+  let heard = (): void => undefined;
+  const link = openLink(listenConfig, async (client) => {
+    client.on('notification', () => {
+      heard();
+      refresh().catch(() => undefined);
+    });
+    await client.query(`listen ${channel}`);
+  });
+  await testNotifications();
+  const timer = setInterval(() => void poll(), pollMs);
+
+  async function testNotifications(): Promise<void> {
+    await link.client();
+    const arrived = new Promise<boolean>((resolve) => {
+      const timeout = setTimeout(() => resolve(false), listenTestMs);
+      heard = () => {
+        clearTimeout(timeout);
+        resolve(true);
+      };
+    });
+    await pool.query(`notify ${channel}`);
+    if (await arrived) return;
+    await link.close();
+    throw new UserError(
+      'DATABASE_URL: notifications do not arrive: connect to PostgreSQL directly or through a pooler of sessions, not of transactions',
+    );
+  }
+
+  return {
+    current: () => authority,
+    refresh,
+    async close() {
+      clearInterval(timer);
+      await link.close();
+    },
+  };
+}

@@ -1,0 +1,173 @@
+import { createPublicKey, randomUUID, type KeyObject } from 'node:crypto';
+import type { FastifyInstance } from 'fastify';
+import fastifyJwt from '@fastify/jwt';
+import { Problem } from '../errors.ts';
+import { keyId } from '../keys.ts';
+import type { Client } from './clients.ts';
+
+/** What an access token says of its bearer (RFC 9068, 2.2). */
+export interface AccessToken {
+  clientId: string;
+  department: string;
+  scopes: readonly string[];
+  expiresAtMs: number;
+}
+
+export interface Tokens {
+  /** Issues a token to a client for scopes that are among its roles. */
+  issue(client: Client, scopes: readonly string[]): { token: string; expiresInSeconds: number };
+  /**
+   * Verifies the header Authorization. Takes attacker-controlled input.
+   *
+   * @throws Problem token-missing, token-invalid or token-expired
+   */
+  verify(authorization: string | undefined): AccessToken;
+  /** The public keys, as a JSON Web Key Set (RFC 7517). */
+  jwks: { keys: object[] };
+}
+
+const lifetimeSeconds = 600;
+const clockSkewSeconds = 60;
+/** Verifying a signature costs far more than finding a token that was verified before. */
+const cacheSize = 10_000;
+const maxTokenLength = 4096;
+
+/** Registers @fastify/jwt for ES256 alone, and gives the functions that issue and verify access tokens. */
+export async function registerTokens(
+  app: FastifyInstance,
+  options: { key: KeyObject; issuer: string; now: () => Date },
+): Promise<Tokens> {
+  const { key, issuer, now } = options;
+  const publicKey = createPublicKey(key);
+  const kid = keyId(key);
+  await app.register(fastifyJwt, {
+    secret: {
+      private: key.export({ type: 'pkcs8', format: 'pem' }) as string,
+      public: publicKey.export({ type: 'spki', format: 'pem' }) as string,
+    },
+    sign: { algorithm: 'ES256', header: { alg: 'ES256', typ: 'at+jwt', kid } },
+    // Times and names are checked below, against the gateway's clock and more strictly.
+    verify: { algorithms: ['ES256'], complete: true, cache: false, ignoreExpiration: true },
+  });
+  const verified = new Map<string, AccessToken>();
+
+  function verifyAnew(token: string): AccessToken {
+    if (token.length > maxTokenLength) throw invalid();
+    let decoded: { header: Record<string, unknown>; payload: Record<string, unknown> };
+    try {
+      decoded = app.jwt.verify(token);
+    } catch {
+      throw invalid();
+    }
+    return checkClaims(decoded.header, decoded.payload, { issuer, kid, nowSeconds: now().getTime() / 1000 });
+  }
+
+  return {
+    issue(client, scopes) {
+      const iat = Math.floor(now().getTime() / 1000);
+      const token = app.jwt.sign({
+        iss: issuer,
+        aud: issuer,
+        sub: client.id,
+        client_id: client.id,
+        department: client.department,
+        scope: scopes.join(' '),
+        iat,
+        exp: iat + lifetimeSeconds,
+        jti: randomUUID(),
+      });
+      return { token, expiresInSeconds: lifetimeSeconds };
+    },
+
+    verify(authorization) {
+      const token = readBearer(authorization);
+      let access = verified.get(token);
+      if (access === undefined) {
+        access = verifyAnew(token);
+        if (verified.size >= cacheSize) verified.delete(verified.keys().next().value!);
+        verified.set(token, access);
+      }
+      if (access.expiresAtMs <= now().getTime()) {
+        verified.delete(token);
+        throw new Problem('token-expired', {}, { headers: challenge('token-expired') });
+      }
+      return access;
+    },
+
+    jwks: { keys: [{ ...publicKey.export({ format: 'jwk' }), kid, use: 'sig', alg: 'ES256' }] },
+  };
+}
+
+/** RFC 9068, 4, and what fast-jwt would let pass: lists of audiences, long lives, times to come. */
+function checkClaims(
+  header: Record<string, unknown>,
+  claims: Record<string, unknown>,
+  expected: { issuer: string; kid: string; nowSeconds: number },
+): AccessToken {
+  const { iss, aud, sub, client_id, department, scope, iat, exp, nbf } = claims;
+  const typ = typeof header.typ === 'string' ? header.typ.toLowerCase() : '';
+  const good =
+    header.alg === 'ES256' &&
+    (typ === 'at+jwt' || typ === 'application/at+jwt') &&
+    header.kid === expected.kid &&
+    header.crit === undefined &&
+    iss === expected.issuer &&
+    aud === expected.issuer &&
+    typeof sub === 'string' &&
+    sub !== '' &&
+    sub === client_id &&
+    typeof department === 'string' &&
+    typeof scope === 'string' &&
+    isTime(iat) &&
+    isTime(exp) &&
+    exp > iat &&
+    exp - iat <= lifetimeSeconds &&
+    iat <= expected.nowSeconds + clockSkewSeconds &&
+    (nbf === undefined || (isTime(nbf) && nbf <= expected.nowSeconds + clockSkewSeconds));
+  if (!good) throw invalid();
+  return { clientId: sub, department, scopes: scope.split(' ').filter(Boolean), expiresAtMs: exp * 1000 };
+}
+
+function isTime(value: unknown): value is number {
+  return typeof value === 'number' && Number.isFinite(value);
+}
+
+/** RFC 6750, 2.1. */
+function readBearer(authorization: string | undefined): string {
+  if (authorization === undefined || !/^bearer(\s|$)/i.test(authorization))
+    throw new Problem('token-missing', {}, { headers: challenge('token-missing') });
+  const token = /^bearer +([\w.~+/-]+=*)$/i.exec(authorization)?.[1];
+  if (token === undefined) throw invalid();
+  return token;
+}
+
+/**
+ * Refuses a client that was revoked, or lost a role, after its token was issued.
+ *
+ * @throws Problem token-invalid
+ */
+export function requireLiveClient(
+  authority: { clients: ReadonlyMap<string, Client> },
+  token: AccessToken,
+): void {
+  const client = authority.clients.get(token.clientId);
+  if (client === undefined || client.department !== token.department) throw invalid();
+  if (!token.scopes.every((scope) => client.roles.includes(scope))) throw invalid();
+}
+
+function invalid(): Problem {
+  return new Problem('token-invalid', {}, { headers: challenge('token-invalid') });
+}
+
+/** The header WWW-Authenticate of a refusal (RFC 6750, 3). */
+export function challenge(
+  code: 'token-missing' | 'token-invalid' | 'token-expired' | 'scope-missing',
+  scope = '',
+): Record<string, string> {
+  const realm = 'Bearer realm="onevisit"';
+  if (code === 'token-missing') return { 'www-authenticate': realm };
+  if (code === 'scope-missing')
+    return { 'www-authenticate': `${realm}, error="insufficient_scope", scope="${scope}"` };
+  const why = code === 'token-expired' ? 'the token has expired' : 'the token is not valid';
+  return { 'www-authenticate': `${realm}, error="invalid_token", error_description="${why}"` };
+}
