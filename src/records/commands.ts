@@ -1,0 +1,56 @@
+import { administer } from '../admin.ts';
+import { commandLineActor } from '../audit/act.ts';
+import { loadCatalogue } from '../catalogue/catalogue.ts';
+import { table, type Command } from '../command.ts';
+import { UserError } from '../errors.ts';
+import { loadCsv } from './load.ts';
+
+export const recordCommands: Command[] = [
+  {
+    name: 'load',
+    args: '<dataset> <file>',
+    summary: 'load a CSV file; rows that are not valid go to <file>.rejects.csv, the others in',
+    needs: 'administer',
+    run: ({ args, config, progress }) =>
+      administer(config, async (_database, adminUrl) => {
+        const [name, file] = args as [string, string];
+        const catalogue = loadCatalogue();
+        const dataset = catalogue.findNewest(name);
+        if (dataset === null) {
+          const names = [...new Set(catalogue.datasets.map((known) => known.name))].join(', ');
+          throw new UserError(`there is no dataset "${name}"; there are ${names}`);
+        }
+        const result = await loadCsv(adminUrl, dataset, file, commandLineActor(), (bytes, total) =>
+          progress(bytes, total, `loading ${name}`),
+        );
+        const warned = result.warned > 0 ? `, ${result.warned} of them with a wrong check digit` : '';
+        const rejected =
+          result.rejected > 0 ? `; ${result.rejected} rejected, see ${result.rejects_file}` : '';
+        return { json: result, text: `${result.loaded} of ${result.rows} rows loaded${warned}${rejected}` };
+      }),
+  },
+  {
+    name: 'dataset list',
+    summary: 'list the datasets of the catalogue',
+    needs: 'home',
+    run: () => {
+      const items = loadCatalogue().datasets.map((dataset) => ({
+        name: dataset.name,
+        version: dataset.version,
+        title: dataset.title,
+        provider: dataset.provider,
+        sharing: dataset.sharing,
+        fields: [...dataset.fields.keys()],
+      }));
+      const rows = items.map((item) => [
+        item.name,
+        `v${item.version}`,
+        item.provider,
+        item.sharing,
+        item.fields.join(','),
+      ]);
+      const text = table(['DATASET', 'VERSION', 'PROVIDER', 'SHARING', 'FIELDS'], rows);
+      return Promise.resolve({ json: { items, next: null }, text });
+    },
+  },
+];

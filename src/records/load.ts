@@ -1,0 +1,247 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { Transform, type Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { parse, CsvError } from 'csv-parse';
+import type pg from 'pg';
+import { from as copyFrom } from 'pg-copy-streams';
+import { enterActBy, type Actor } from '../audit/act.ts';
+import type { Dataset } from '../catalogue/catalogue.ts';
+import { openDatabase } from '../db/database.ts';
+import { UserError } from '../errors.ts';
+import { quote } from '../db/identifier.ts';
+import { createRejectsWriter, type RejectsWriter } from './rejects.ts';
+import { checkRow, type Row } from './row.ts';
+
+export interface LoadResult {
+  dataset: string;
+  /** Rows of the file, without the header. */
+  rows: number;
+  loaded: number;
+  rejected: number;
+  /** Rows that were loaded although their id fails its check digit. */
+  warned: number;
+  /** Where the rejected rows are; null when there are none. */
+  rejects_file: string | null;
+  /** SHA-256 of the file, hexadecimal. */
+  sha256: string;
+  /** Index of the load's entry in the audit log. */
+  entry: number;
+}
+
+const statementTimeoutMs = 60 * 60_000;
+
+/**
+ * Loads a CSV file into a dataset: each row is validated, good ones are put into staging by COPY and replace or
+ * join what the store has, bad ones go to `<file>.rejects.csv` with line and reason. All of it, with its entry in
+ * the audit log, becomes durable at once, or nothing does.
+ *
+ * @param dataset in its newest version
+ * @param onProgress hears how many bytes of how many are read
+ * @throws UserError when the file can't be read, or its header does not fit
+ */
+export async function loadCsv(
+  adminUrl: string,
+  dataset: Dataset,
+  file: string,
+  actor: Actor,
+  onProgress?: (bytes: number, total: number) => void,
+): Promise<LoadResult> {
+  const total = await sizeOf(file);
+  const { pool, database } = openDatabase(adminUrl, 'onevisit load', {
+    maxConnections: 2,
+    statementTimeoutMs,
+  });
+  const rejects = createRejectsWriter(file);
+  try {
+    const hash = createHash('sha256');
+    let bytes = 0;
+    const counter = new Transform({
+      transform(chunk: Buffer, _encoding, done) {
+        hash.update(chunk);
+        bytes += chunk.length;
+        onProgress?.(bytes, total);
+        done(null, chunk);
+      },
+    });
+    const client = await pool.connect();
+    try {
+      await client.query('begin');
+      const counts = await stage(client, dataset, createReadStream(file), counter, rejects);
+      const repeated = await rejectRepeated(client, dataset, rejects);
+      await upsert(client, dataset);
+      const result = {
+        rows: counts.rows,
+        loaded: counts.staged - repeated,
+        rejected: rejects.count,
+        warned: counts.warned,
+        sha256: hash.digest('hex'),
+      };
+      const { name, version } = dataset;
+      const act = { kind: 'load', operation: 'load', dataset: name, version, details: result } as const;
+      const entry = await enterActBy(client, actor, act);
+      const rejects_file = await rejects.finish();
+      await client.query('commit');
+      return { dataset: name, ...result, rejects_file, entry };
+    } catch (error) {
+      await client.query('rollback').catch(() => undefined);
+      throw error;
+    } finally {
+      client.release();
+    }
+  } catch (error) {
+    await rejects.abandon();
+    if (error instanceof CsvError)
+      throw new UserError(`${file}: not readable as CSV: ${error.message}`, { cause: error });
+    throw error;
+  } finally {
+    await database.destroy();
+  }
+}
+
+interface Counts {
+  rows: number;
+  staged: number;
+  warned: number;
+}
+
+/** Streams the file through validation into a staging table that ends with the transaction. */
+async function stage(
+  client: pg.PoolClient,
+  dataset: Dataset,
+  source: Readable,
+  counter: Transform,
+  rejects: RejectsWriter,
+): Promise<Counts> {
+  const columns = [...dataset.fields.keys()];
+  await client.query(
+    `create temp table staging on commit drop as select ${columns.map(quote).join(', ')}, 0::bigint as line_number
+     from ${storeTable(dataset)} with no data`,
+  );
+  const counts: Counts = { rows: 0, staged: 0, warned: 0 };
+  const parser = parse({
+    bom: true,
+    info: true,
+    relax_column_count: true,
+    skip_empty_lines: true,
+    max_record_size: 1024 * 1024,
+  });
+
+  async function* copyLines(
+    records: AsyncIterable<{ record: string[]; info: { lines: number } }>,
+  ): AsyncGenerator<string> {
+    let header: string[] | null = null;
+    for await (const { record, info } of records) {
+      if (header === null) {
+        header = checkHeader(dataset, record);
+        rejects.begin(header);
+        continue;
+      }
+      counts.rows++;
+      const row = checkRow(dataset, header, record);
+      if (row.faults.length > 0) {
+        await rejects.write(info.lines, row.faults.join('; '), record);
+        continue;
+      }
+      if (row.warned) counts.warned++;
+      counts.staged++;
+      yield copyLine(row, columns, info.lines);
+    }
+    if (header === null)
+      throw new UserError('the file is empty: it needs a header row with the names of fields');
+  }
+
+  const target = client.query(
+    copyFrom(`copy staging (${columns.map(quote).join(', ')}, line_number) from stdin`),
+  );
+  await pipeline(source, counter, parser, copyLines, target);
+  return counts;
+}
+
+/** PostgreSQL's text format of COPY: tabs between, \N for null, backslash before what would be read otherwise. */
+function copyLine(row: Row, columns: string[], line: number): string {
+  const cells = columns.map((column) => {
+    const value = row.values[column];
+    if (value === undefined) return '\\N';
+    return (value as string | number | boolean)
+      .toString()
+      .replaceAll('\\', '\\\\')
+      .replaceAll('\t', '\\t')
+      .replaceAll('\n', '\\n')
+      .replaceAll('\r', '\\r');
+  });
+  return `${cells.join('\t')}\t${line}\n`;
+}
+
+function checkHeader(dataset: Dataset, header: string[]): string[] {
+  const names = header.map((name) => name.trim());
+  const unknown = names.filter((name) => !dataset.fields.has(name));
+  if (unknown.length > 0)
+    throw new UserError(
+      `the header names ${unknown.map((name) => `"${name}"`).join(', ')}, which ${dataset.name} does not have; it has ${[...dataset.fields.keys()].join(', ')}`,
+    );
+  const repeated = names.filter((name, i) => names.indexOf(name) !== i);
+  if (repeated.length > 0) throw new UserError(`the header names ${repeated.join(', ')} more than once`);
+  const missing = [...dataset.fields.values()].filter(
+    (field) => field.required && !names.includes(field.name),
+  );
+  if (missing.length > 0)
+    throw new UserError(
+      `the header lacks ${missing.map((field) => field.name).join(', ')}, which every record needs`,
+    );
+  return names;
+}
+
+const rejectPage = 1000;
+
+/** Of rows with one id the first is loaded, the others are rejected. */
+async function rejectRepeated(
+  client: pg.PoolClient,
+  dataset: Dataset,
+  rejects: RejectsWriter,
+): Promise<number> {
+  const key = quote(dataset.key);
+  await client.query(`create index on staging (${key}, line_number)`);
+  let repeated = 0;
+  for (;;) {
+    const { rows } = await client.query<Record<string, unknown>>(
+      `with later as (
+         select line_number from (
+           select line_number, row_number() over (partition by ${key} order by line_number) as nth from staging) s
+         where nth > 1 order by line_number limit ${rejectPage})
+       delete from staging using later where staging.line_number = later.line_number returning staging.*`,
+    );
+    for (const row of rows) {
+      const cells = rejects.header.map((name) => row[name] as string | number | null);
+      await rejects.write(Number(row.line_number), `${dataset.key}: an earlier line has the same`, cells);
+    }
+    repeated += rows.length;
+    if (rows.length < rejectPage) return repeated;
+  }
+}
+
+async function upsert(client: pg.PoolClient, dataset: Dataset): Promise<void> {
+  const columns = [...dataset.fields.keys()];
+  const list = columns.map(quote).join(', ');
+  const others = columns.filter((column) => column !== dataset.key).map(quote);
+  const action =
+    others.length === 0 ? 'nothing' : `update set ${others.map((c) => `${c} = excluded.${c}`).join(', ')}`;
+  await client.query(
+    `insert into ${storeTable(dataset)} (${list}) select ${list} from staging
+     on conflict (${quote(dataset.key)}) do ${action}`,
+  );
+}
+
+async function sizeOf(file: string): Promise<number> {
+  try {
+    return (await stat(file)).size;
+  } catch (error) {
+    throw new UserError(`cannot read ${file} (${(error as NodeJS.ErrnoException).code})`, { cause: error });
+  }
+}
+
+/** The newest version of a dataset is what the store holds. */
+function storeTable(dataset: Dataset): string {
+  return `store.${quote(dataset.name)}`;
+}

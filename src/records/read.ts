@@ -1,0 +1,82 @@
+import type pg from 'pg';
+import { relationOf } from '../catalogue/relations.ts';
+import { isDataError, isServerError, type Link } from '../db/connection.ts';
+import { quote } from '../db/identifier.ts';
+import { Problem } from '../errors.ts';
+
+/** A record as the store has it; null where a value is unknown. */
+export type StoredRecord = Readonly<Record<string, unknown>>;
+
+/** Reads the records of one dataset in one version. */
+export interface RecordReader {
+  /**
+   * Finds a record by its subject's id.
+   *
+   * @throws Problem store-unavailable, overloaded
+   */
+  find(id: string): Promise<StoredRecord | null>;
+}
+
+interface Waiting {
+  id: string;
+  resolve: (record: StoredRecord | null) => void;
+  reject: (error: unknown) => void;
+}
+
+const maxWaiting = 10_000;
+const maxBatch = 500;
+
+/** Makes a reader whose concurrent reads become one statement on the pipelined connection. */
+export function createRecordReader(
+  link: Link,
+  dataset: { name: string; version: number; key: string; fields: ReadonlyMap<string, unknown> },
+): RecordReader {
+  const { schema, name } = relationOf(dataset);
+  const columns = [...dataset.fields.keys()].map(quote).join(', ');
+  const statement = {
+    name: `read-${schema}-${name}`,
+    text: `select ${columns} from ${quote(schema)}.${quote(name)} where ${quote(dataset.key)} = any($1::text[])`,
+  };
+  let waiting: Waiting[] = [];
+
+  async function query(ids: string[]): Promise<Map<string, StoredRecord>> {
+    let client: pg.Client | null = null;
+    try {
+      client = await link.client();
+      const { rows } = await client.query<Record<string, unknown>>({ ...statement, values: [ids] });
+      return new Map(rows.map((row) => [row[dataset.key] as string, row]));
+    } catch (error) {
+      if (client !== null && !isServerError(error)) link.discard(client);
+      throw error;
+    }
+  }
+
+  async function readBatch(batch: Waiting[]): Promise<void> {
+    try {
+      const records = await query(batch.map((request) => request.id));
+      for (const request of batch) request.resolve(records.get(request.id) ?? null);
+    } catch (error) {
+      // A value that the server can't take must not fail the reads beside it.
+      if (isDataError(error) && batch.length > 1)
+        await Promise.all(batch.map((request) => readBatch([request])));
+      else
+        for (const request of batch) request.reject(new Problem('store-unavailable', {}, { cause: error }));
+    }
+  }
+
+  function readWaiting(): void {
+    const all = waiting;
+    waiting = [];
+    for (let i = 0; i < all.length; i += maxBatch) void readBatch(all.slice(i, i + maxBatch));
+  }
+
+  return {
+    find(id) {
+      if (waiting.length >= maxWaiting) return Promise.reject(new Problem('overloaded'));
+      return new Promise((resolve, reject) => {
+        waiting.push({ id, resolve, reject });
+        if (waiting.length === 1) setImmediate(readWaiting);
+      });
+    },
+  };
+}

@@ -1,0 +1,62 @@
+import type { ErrorObject } from 'ajv';
+import type { Dataset, Field } from '../catalogue/catalogue.ts';
+import { idFormats } from '../catalogue/formats.ts';
+import { isCleanText } from '../headers.ts';
+
+/** A row of a file as a record, with what is wrong with it. */
+export interface Row {
+  /** The values that are known. */
+  values: Record<string, unknown>;
+  /** Why it can't be loaded: field and reason, never the value. */
+  faults: string[];
+  /** Its id fails the check digit, which for its format does not keep it out. */
+  warned: boolean;
+}
+
+/** Makes a record of a row's cells and validates it by the dataset's schema. An empty cell is an unknown value. */
+export function checkRow(dataset: Dataset, header: readonly string[], cells: readonly string[]): Row {
+  const row: Row = { values: {}, faults: [], warned: false };
+  if (cells.length !== header.length) {
+    row.faults.push(`${cells.length} cells where the header has ${header.length}`);
+    return row;
+  }
+  for (const [i, name] of header.entries()) {
+    const cell = cells[i]!;
+    if (cell === '') continue;
+    if (isCleanText(cell)) row.values[name] = readCell(dataset.fields.get(name)!, cell);
+    else row.faults.push(`${name}: has control characters`);
+  }
+  if (row.faults.length > 0 || dataset.validate(row.values)) return row;
+  for (const error of dataset.validate.errors ?? []) {
+    if (isTolerated(dataset, row.values, error)) row.warned = true;
+    else row.faults.push(describe(error));
+  }
+  return row;
+}
+
+/** A cell as its field's type; what does not look like it stays text, and validation refuses it. */
+function readCell(field: Field, cell: string): unknown {
+  const { type } = field.schema;
+  if (type === 'boolean' && (cell === 'true' || cell === 'false')) return cell === 'true';
+  const isNumber = type === 'integer' || type === 'number';
+  return isNumber && /^-?\d+(\.\d+)?$/.test(cell) ? Number(cell) : cell;
+}
+
+/** Codes given before there was a check digit are loaded: their form is right and only the digit is not. */
+function isTolerated(dataset: Dataset, values: Record<string, unknown>, error: ErrorObject): boolean {
+  if (error.keyword !== 'format') return false;
+  const name = error.instancePath.slice(1);
+  const format = idFormats[dataset.fields.get(name)?.schema.format ?? ''];
+  return format?.checkWarnsOnLoad === true && format.shape.test(values[name] as string);
+}
+
+function describe(error: ErrorObject): string {
+  const field = error.instancePath.slice(1);
+  if (error.keyword === 'required')
+    return `${(error.params as { missingProperty: string }).missingProperty}: missing`;
+  if (error.keyword === 'enum') {
+    const allowed = (error.params as { allowedValues: unknown[] }).allowedValues;
+    return `${field}: must be one of ${allowed.join(', ')}`;
+  }
+  return `${field}: ${error.message ?? 'invalid'}`;
+}
