@@ -1,0 +1,159 @@
+import { randomUUID } from 'node:crypto';
+import { METHODS } from 'node:http';
+import Fastify, { LogController, type FastifyInstance, type RouteOptions } from 'fastify';
+import fastifySwaggerUi from '@fastify/swagger-ui';
+import { registerAuditRoutes } from './audit/routes.ts';
+import { Problem } from './errors.ts';
+import { registerExchangeRoutes } from './exchange/routes.ts';
+import type { Gateway } from './gateway.ts';
+import { registerTokens } from './identity/access-token.ts';
+import { registerIdentityRoutes } from './identity/routes.ts';
+import { registerOpenApi } from './openapi.ts';
+import { registerOperations } from './operations.ts';
+import { answerSocketFault, describeError, registerProblems, sendProblem } from './problem.ts';
+
+const bodyLimitBytes = 128 * 1024;
+const maxParamLength = 100;
+
+/** Builds the gateway's HTTP side: every plugin and route, registered explicitly, in order. */
+export async function buildApp(gateway: Gateway): Promise<FastifyInstance> {
+  const { config, issuer, catalogue, database, metrics, exchanges, served } = gateway;
+  const { authority, log, secrets, now } = exchanges;
+  const app = newServer(gateway);
+  const routes = collectRoutes(app);
+  registerProblems(app, issuer);
+  registerCommonHeaders(app, gateway);
+  registerAccessLog(app);
+  const tokens = await registerTokens(app, { key: gateway.keys.token, issuer, now });
+
+  const versions = [...new Set(served.map(({ dataset }) => dataset.version))].sort((a, b) => a - b);
+  for (const version of versions)
+    await app.register(async (scope) => {
+      await registerOpenApi(scope, version);
+      await scope.register((exchangeScope, _options, done) => {
+        registerExchangeRoutes(exchangeScope, {
+          context: exchanges,
+          served: served.filter(({ dataset }) => dataset.version === version),
+          tokens,
+          metrics,
+          personalIdsInUrls: config.personalIdsInUrls,
+        });
+        done();
+      });
+      if (version === 1) {
+        registerAuditRoutes(scope, { database, catalogue, authority, log, secrets, tokens, now });
+        await scope.register((identityScope) =>
+          registerIdentityRoutes(identityScope, { issuer, tokens, authority }),
+        );
+        if (config.opsPort === null) registerOperations(scope, gateway);
+        await scope.register(fastifySwaggerUi, {
+          routePrefix: '/docs',
+          staticCSP: true,
+          theme: { title: 'OneVisit' },
+          uiConfig: { docExpansion: 'list', defaultModelsExpandDepth: 0, supportedSubmitMethods: [] },
+        });
+      }
+      scope.get(`/openapi/v${version}.json`, (_request, reply) => reply.send(scope.swagger()));
+    });
+
+  refuseOtherMethods(app, routes);
+  await app.ready();
+  return app;
+}
+
+/** Logs hold no message of an error and nothing of a request: either may quote personal data. */
+const logSerializers = {
+  err: (error: Error) => ({ type: error.name, message: '', stack: '', ...describeError(error) }),
+  req: () => ({}),
+  res: () => ({}),
+};
+
+/** The server for health and metrics on a port of their own. */
+export async function buildOperationsApp(gateway: Gateway): Promise<FastifyInstance> {
+  const app = newServer(gateway);
+  const routes = collectRoutes(app);
+  registerProblems(app, gateway.issuer);
+  registerOperations(app, gateway);
+  refuseOtherMethods(app, routes);
+  await app.ready();
+  return app;
+}
+
+function newServer({ config, issuer }: Gateway): FastifyInstance {
+  const app = Fastify({
+    bodyLimit: bodyLimitBytes,
+    requestTimeout: 30_000,
+    handlerTimeout: 20_000,
+    keepAliveTimeout: 72_000,
+    // On draining, what still comes is served: the gateway's own answers are all problems.
+    return503OnClosing: false,
+    forceCloseConnections: 'idle',
+    requestIdHeader: false,
+    genReqId: () => randomUUID(),
+    onProtoPoisoning: 'error',
+    onConstructorPoisoning: 'error',
+    exposeHeadRoutes: false,
+    routerOptions: { maxParamLength },
+    trustProxy: config.trustedProxies.length > 0 ? config.trustedProxies : false,
+    ajv: { customOptions: { removeAdditional: false, coerceTypes: false, allErrors: true, strict: false } },
+    logController: new LogController({ disableRequestLogging: true }),
+    logger: { level: config.logLevel, serializers: logSerializers },
+    clientErrorHandler: answerSocketFault(issuer),
+    frameworkErrors: (_error, request, reply) => {
+      void sendProblem(new Problem('route-unknown'), request, reply, issuer);
+    },
+  });
+  app.removeContentTypeParser('text/plain');
+  // Methods that Fastify does not know by itself are refused like others, instead of hiding the address.
+  for (const method of METHODS)
+    if (!app.supportedMethods.includes(method) && method !== 'CONNECT')
+      app.addHttpMethod(method, { hasBody: false });
+  return app;
+}
+
+function registerCommonHeaders(app: FastifyInstance, { config }: Gateway): void {
+  app.addHook('onRequest', (_request, reply, done) => {
+    reply.header('x-content-type-options', 'nosniff');
+    if (config.embedded) reply.header('exchange-sandbox', 'true');
+    done();
+  });
+}
+
+/** Route templates only: never a URL, a query, a header or a body. */
+function registerAccessLog(app: FastifyInstance): void {
+  app.addHook('onResponse', (request, reply, done) => {
+    const { method, url } = request.routeOptions;
+    request.log.debug(
+      { method, route: url ?? 'unknown', status: reply.statusCode, ms: Math.round(reply.elapsedTime) },
+      'answered',
+    );
+    done();
+  });
+}
+
+type Routes = Map<string, Set<string>>;
+
+/** Collects the methods of every path as routes are registered. */
+function collectRoutes(app: FastifyInstance): Routes {
+  const routes: Routes = new Map();
+  app.addHook('onRoute', ({ url, method }: RouteOptions) => {
+    const methods = routes.get(url) ?? new Set();
+    for (const one of [method].flat()) methods.add(one);
+    routes.set(url, methods);
+  });
+  return routes;
+}
+
+/** Every path answers the methods that it does not take with 405 and `Allow`. */
+function refuseOtherMethods(app: FastifyInstance, routes: Routes): void {
+  for (const [url, methods] of Array.from(routes)) {
+    const allow = [...methods].sort().join(', ');
+    app.route({
+      url,
+      method: app.supportedMethods.filter((method) => !methods.has(method)),
+      handler: () => {
+        throw new Problem('method-not-allowed', { allow }, { headers: { allow } });
+      },
+    });
+  }
+}

@@ -1,0 +1,181 @@
+import type { Dataset, Field } from '../catalogue/catalogue.ts';
+import type { ErrorCode } from '../errors.ts';
+import { json, problems, ref, type Operation } from '../openapi.ts';
+import { readBodySchema } from './request.ts';
+
+/** Errors of data requests that are entries in the audit log. */
+const enteredCodes: ErrorCode[] = [
+  'invalid-request',
+  'invalid-id',
+  'unknown-field',
+  'purpose-required',
+  'purpose-unknown',
+  'case-required',
+  'official-required',
+  'scope-missing',
+  'no-grant',
+  'grant-expired',
+  'grant-suspended',
+  'purpose-not-granted',
+  'field-not-granted',
+  'record-absent',
+];
+
+const besideCodes: ErrorCode[] = [
+  'token-missing',
+  'token-invalid',
+  'token-expired',
+  'audit-unavailable',
+  'store-unavailable',
+  'overloaded',
+];
+
+const entryHeaders = {
+  'Exchange-Entry': ref('headers', 'ExchangeEntry'),
+  'Exchange-Leaf': ref('headers', 'ExchangeLeaf'),
+};
+
+function refusals(...more: ErrorCode[]): Record<string, object> {
+  return problems([...enteredCodes, ...besideCodes, ...more], (code): Record<string, object> =>
+    enteredCodes.includes(code) ? entryHeaders : {},
+  );
+}
+
+/** `POST /v1/{dataset}/read` as its document tells it. */
+export function readOperation(dataset: Dataset): Operation {
+  return {
+    operationId: `read${pascal(dataset.name)}`,
+    summary: `Read a record of ${dataset.title.en} (${dataset.title.zh})`,
+    description: `${dataset.description.en}\n\n${dataset.description.zh}\n\nAnswers exactly the fields asked for, or all that the live grants for the purpose allow.`,
+    tags: ['Data requests'],
+    parameters: requestParameters,
+    requestBody: { required: true, content: json(readRequestSchema(dataset), exampleRequest(dataset)) },
+    responses: { 200: recordResponse(dataset), ...refusals('payload-too-large', 'media-type-unsupported') },
+  };
+}
+
+/** `GET /v1/{dataset}/{id}` as its document tells it. */
+export function getOperation(dataset: Dataset, served: boolean): Operation {
+  const parameters = [
+    {
+      name: 'id',
+      in: 'path',
+      required: true,
+      description: dataset.fields.get(dataset.key)!.schema.description,
+      schema: keySchema(dataset),
+    },
+    ...(served
+      ? [
+          {
+            name: 'fields',
+            in: 'query',
+            required: false,
+            description: 'Fields to release, separated by commas; all that are granted when absent.',
+            schema: { type: 'string' },
+            example: exampleRequest(dataset).fields.join(','),
+          },
+          ...requestParameters,
+        ]
+      : []),
+  ];
+  return {
+    operationId: `get${pascal(dataset.name)}`,
+    summary: served
+      ? `Read a record of ${dataset.title.en} (${dataset.title.zh}) by GET`
+      : `Not served: ids of ${dataset.title.en} do not belong in URLs`,
+    tags: ['Data requests'],
+    parameters,
+    ...(!served && { security: [] }),
+    responses: served ? { 200: recordResponse(dataset), ...refusals() } : problems(['ids-not-in-urls']),
+  };
+}
+
+const requestParameters = [
+  ref('parameters', 'ExchangePurpose'),
+  ref('parameters', 'ExchangeCase'),
+  ref('parameters', 'ExchangeOfficial'),
+  ref('parameters', 'AcceptLanguage'),
+  ref('parameters', 'Traceparent'),
+];
+
+function recordResponse(dataset: Dataset): object {
+  const properties = Object.fromEntries(
+    [...dataset.fields.values()].map((field) => [field.name, valueSchema(field)]),
+  );
+  return {
+    description: 'The record, with exactly the fields asked for; unknown values are null.',
+    headers: {
+      'Exchange-Id': ref('headers', 'ExchangeId'),
+      ...entryHeaders,
+      'Exchange-Salt': ref('headers', 'ExchangeSalt'),
+      'Exchange-Masked': ref('headers', 'ExchangeMasked'),
+      'Cache-Control': ref('headers', 'NoStore'),
+    },
+    content: json({ type: 'object', additionalProperties: false, properties }, exampleRecord(dataset)),
+  };
+}
+
+/** What a released value may be: null when unknown, and of no fixed pattern where it may be masked. */
+function valueSchema(field: Field): object {
+  const {
+    type,
+    title,
+    description,
+    'x-zh': zh,
+    format,
+    pattern,
+    minLength,
+    enum: values,
+    ...rest
+  } = field.schema;
+  const { examples: _, ...bounds } = rest;
+  const texts = { title, description: `${description} ${zh.title}：${zh.description}` };
+  if (field.mask !== null) return { type: [type, 'null'], ...texts, ...bounds };
+  const shape = { ...(format !== undefined && { format }), ...defined({ pattern, minLength }) };
+  if (Array.isArray(values)) return { type: [type, 'null'], ...texts, ...bounds, enum: [...values, null] };
+  return { type: [type, 'null'], ...texts, ...bounds, ...shape };
+}
+
+function readRequestSchema(dataset: Dataset): object {
+  const { properties, ...rest } = readBodySchema;
+  const names = [...dataset.fields.keys()];
+  return {
+    ...rest,
+    properties: {
+      id: keySchema(dataset),
+      fields: { ...properties.fields, uniqueItems: true, items: { type: 'string', enum: names } },
+    },
+  };
+}
+
+function keySchema(dataset: Dataset): object {
+  const { type, format, minLength, maxLength, description, examples } = dataset.fields.get(
+    dataset.key,
+  )!.schema;
+  return { type, ...defined({ format, minLength, maxLength }), description, examples };
+}
+
+function exampleRequest(dataset: Dataset): { id: unknown; fields: string[] } {
+  const released = [...dataset.fields.values()].filter((field) => field.mask === null).slice(0, 3);
+  return {
+    id: dataset.fields.get(dataset.key)!.schema.examples[0],
+    fields: released.map((field) => field.name),
+  };
+}
+
+function exampleRecord(dataset: Dataset): object {
+  return Object.fromEntries(
+    exampleRequest(dataset).fields.map((name) => [name, dataset.fields.get(name)!.schema.examples[0]]),
+  );
+}
+
+function defined(members: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined));
+}
+
+function pascal(name: string): string {
+  return name
+    .split('_')
+    .map((word) => word[0]!.toUpperCase() + word.slice(1))
+    .join('');
+}

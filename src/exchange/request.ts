@@ -1,0 +1,127 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
+import { parse as parseSecurely } from 'secure-json-parse';
+import { Problem, type Fault, type Text } from '../errors.ts';
+import { decodeHeader, isCleanText, readTraceId } from '../headers.ts';
+import { faultsOf, malformedBody } from '../validation.ts';
+
+/** A data request as the consumer sent it: what could be read of it, and what was wrong with the rest. */
+export interface DataRequest {
+  purpose: string | null;
+  caseNumber: string | null;
+  official: string | null;
+  traceId: string | null;
+  headerFault: Problem | null;
+  id: string | null;
+  /** The fields asked for, without repetition; null when the consumer named none. */
+  fields: string[] | null;
+  bodyFault: Problem | null;
+}
+
+/** The limits of what a data request may name. */
+export const maxCaseLength = 128;
+export const maxOfficialLength = 64;
+const maxPurposeLength = 63;
+const maxIdLength = 64;
+const maxFields = 200;
+
+/** The body of a read, as the contract has it. */
+export const readBodySchema = {
+  type: 'object',
+  additionalProperties: false,
+  required: ['id'],
+  properties: {
+    id: { type: 'string', minLength: 1, maxLength: maxIdLength },
+    fields: {
+      type: 'array',
+      minItems: 1,
+      maxItems: maxFields,
+      items: { type: 'string', pattern: '^[a-z][a-z0-9_]{0,62}$' },
+    },
+  },
+} as const;
+
+const validateReadBody: ValidateFunction<{ id: string; fields?: string[] }> = new Ajv2020({
+  allErrors: true,
+  removeAdditional: false,
+  coerceTypes: false,
+}).compile(readBodySchema);
+
+/** Reads a request by POST. Takes attacker-controlled input; never throws. */
+export function readPostRequest(headers: IncomingHttpHeaders, body: string | undefined): DataRequest {
+  return { ...readHeaders(headers), ...readBody(() => parseJson(body)) };
+}
+
+/** Reads a request by GET: the id from the path, the fields from the query. Takes attacker-controlled input. */
+export function readGetRequest(headers: IncomingHttpHeaders, id: string, query: unknown): DataRequest {
+  return {
+    ...readHeaders(headers),
+    ...readBody(() => ({ id, ...readQuery(query as Record<string, unknown>) })),
+  };
+}
+
+type BodyPart = Pick<DataRequest, 'id' | 'fields' | 'bodyFault'>;
+
+function readBody(read: () => unknown): BodyPart {
+  try {
+    const body = read();
+    if (!validateReadBody(body)) throw invalidRequest(malformedBody, faultsOf(validateReadBody.errors));
+    if (!isCleanText(body.id))
+      throw invalidRequest({ en: 'the id has control characters', zh: '标识号含有控制字符' });
+    return { id: body.id, fields: body.fields ? [...new Set(body.fields)] : null, bodyFault: null };
+  } catch (error) {
+    if (error instanceof Problem) return { id: null, fields: null, bodyFault: error };
+    throw error;
+  }
+}
+
+function parseJson(body: string | undefined): unknown {
+  if (body === undefined || body === '')
+    throw invalidRequest({ en: 'the body is empty; send a JSON object', zh: '请求体为空，请发送 JSON 对象' });
+  try {
+    return parseSecurely(body, null, { protoAction: 'error', constructorAction: 'error' });
+  } catch {
+    throw invalidRequest({ en: 'the body is not JSON', zh: '请求体不是 JSON' });
+  }
+}
+
+function readQuery(query: Record<string, unknown>): { fields?: string[] } {
+  if (Object.keys(query).some((name) => name !== 'fields'))
+    throw invalidRequest({ en: 'the query takes the parameter "fields" alone', zh: '查询参数只能是 fields' });
+  if (query.fields === undefined) return {};
+  if (typeof query.fields !== 'string')
+    throw invalidRequest({ en: 'the parameter "fields" may come once', zh: '查询参数 fields 只能出现一次' });
+  return { fields: query.fields.split(',') };
+}
+
+type HeaderPart = Omit<DataRequest, keyof BodyPart>;
+
+function readHeaders(headers: IncomingHttpHeaders): HeaderPart {
+  const purpose = headers['exchange-purpose'];
+  let headerFault: Problem | null = null;
+  const read = (name: string, maxLength: number): string | null => {
+    const value = headers[name];
+    if (typeof value !== 'string' || value.trim() === '') return null;
+    const text = decodeHeader(value.trim(), maxLength);
+    if (text === null)
+      headerFault ??= invalidRequest({
+        en: `the header ${name} must be percent-encoded UTF-8 of at most ${maxLength} characters`,
+        zh: `请求头 ${name} 必须是百分号编码的 UTF-8，最多 ${maxLength} 个字符`,
+      });
+    return text;
+  };
+  const caseNumber = read('exchange-case', maxCaseLength);
+  const official = read('exchange-official', maxOfficialLength);
+  return {
+    purpose:
+      typeof purpose === 'string' && purpose !== '' ? purpose.trim().slice(0, maxPurposeLength + 1) : null,
+    caseNumber,
+    official,
+    traceId: readTraceId(headers.traceparent),
+    headerFault,
+  };
+}
+
+function invalidRequest(reason: Text, errors?: Fault[]): Problem {
+  return new Problem('invalid-request', { reason }, errors ? { errors } : {});
+}

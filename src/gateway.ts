@@ -1,0 +1,148 @@
+import { openAppender, type Appender } from './audit/append.ts';
+import { deriveLogSecrets, encodeEntry } from './audit/entry.ts';
+import { readIndexLag, startIndexStage } from './audit/index-stage.ts';
+import { recordUnderAuthority } from './audit/record.ts';
+import { createSealer } from './audit/seal.ts';
+import type { Catalogue } from './catalogue/catalogue.ts';
+import type { Config } from './config.ts';
+import { connectionConfig, openLink } from './db/connection.ts';
+import { openDatabase, type Database } from './db/database.ts';
+import { listPendingMigrations } from './db/migrate.ts';
+import type { ExchangeContext, ServedDataset } from './exchange/exchange.ts';
+import { createProjections } from './exchange/projection.ts';
+import { followAuthority, type AuthorityView } from './grants/authority.ts';
+import type { Keys } from './keys.ts';
+import { createMetrics, type Metrics } from './metrics.ts';
+import type { Readiness } from './operations.ts';
+import { createRecordReader } from './records/read.ts';
+
+/** The parts of a running gateway, connected. `buildApp` puts HTTP in front of them. */
+export interface Gateway {
+  config: Config;
+  keys: Keys;
+  /** The public base URL: issuer and audience of tokens. */
+  issuer: string;
+  catalogue: Catalogue;
+  database: Database;
+  exchanges: ExchangeContext;
+  served: ServedDataset[];
+  metrics: Metrics;
+  readiness: () => Promise<Readiness>;
+  /** From now on readiness says no; everything else goes on. */
+  drain(): void;
+  close(): Promise<void>;
+}
+
+export interface GatewayOptions {
+  config: Config;
+  keys: Keys;
+  issuer: string;
+  /** The gateway's role's connection. */
+  databaseUrl: string;
+  catalogue: Catalogue;
+  now?: () => Date;
+}
+
+const maxAuditLagSeconds = 30;
+
+/**
+ * Connects the parts of a gateway.
+ *
+ * @throws UserError when the database can't be followed
+ */
+export async function openGateway(options: GatewayOptions): Promise<Gateway> {
+  const { pool } = openDatabase(options.databaseUrl, 'onevisit authority', { maxConnections: 2 });
+  try {
+    const listenConfig = connectionConfig(options.databaseUrl, 'onevisit listen');
+    const authority = await followAuthority(pool, listenConfig);
+    const gateway = assembleGateway(options, authority);
+    const indexing = startIndexStage(pool);
+    return {
+      ...gateway,
+      async close() {
+        await indexing.stop();
+        await gateway.close();
+        await authority.close();
+        await pool.end();
+      },
+    };
+  } catch (error) {
+    await pool.end();
+    throw error;
+  }
+}
+
+/** Puts the parts together around a view of the authority; connections open when first used. */
+export function assembleGateway(options: GatewayOptions, authority: AuthorityView): Gateway {
+  const { config, keys, issuer, databaseUrl, catalogue, now = () => new Date() } = options;
+  const { pool, database } = openDatabase(databaseUrl, 'onevisit');
+  const metrics = createMetrics(async () => (await readIndexLag(pool)).entries);
+  const records = openLink(connectionConfig(databaseUrl, 'onevisit read', { pipeline: true }));
+  const log = openAppender(connectionConfig(databaseUrl, 'onevisit append'), metrics.appended);
+  const exchanges: ExchangeContext = {
+    authority,
+    log,
+    secrets: deriveLogSecrets(keys.logSecret),
+    sealer: createSealer({
+      auditPublicKey: keys.auditPublic,
+      now,
+      enter: (entry) => enterKey(log, authority, entry),
+    }),
+    now,
+  };
+  const served = catalogue.datasets.map((dataset) => ({
+    dataset,
+    records: createRecordReader(records, dataset),
+    project: createProjections(dataset),
+  }));
+  let draining = false;
+
+  return {
+    config,
+    keys,
+    issuer,
+    catalogue,
+    database,
+    exchanges,
+    served,
+    metrics,
+    async readiness() {
+      const checks = { process: draining ? 'draining' : 'ok', ...(await checkDatabase(database, pool)) };
+      return { ready: Object.values(checks).every((check) => check === 'ok'), checks };
+    },
+    drain() {
+      draining = true;
+    },
+    async close() {
+      await log.close();
+      await records.close();
+      await database.destroy();
+    },
+  };
+}
+
+async function enterKey(
+  log: Appender,
+  authority: AuthorityView,
+  entry: Parameters<typeof encodeEntry>[0],
+): Promise<void> {
+  const leaf = encodeEntry(entry);
+  await recordUnderAuthority(log, authority, () => Promise.resolve({ leaf, result: undefined }));
+}
+
+async function checkDatabase(
+  database: Database,
+  pool: Parameters<typeof readIndexLag>[0],
+): Promise<Record<'database' | 'migrations' | 'audit_lag', string>> {
+  try {
+    const lag = await readIndexLag(pool);
+    const pending = await listPendingMigrations(database).catch(() => ['a newer schema']);
+    return {
+      database: 'ok',
+      migrations: pending.length === 0 ? 'ok' : 'differ from the program',
+      audit_lag: lag.oldestSeconds <= maxAuditLagSeconds ? 'ok' : 'search tables are behind',
+    };
+  } catch {
+    return { database: 'unreachable', migrations: 'unknown', audit_lag: 'unknown' };
+  }
+}

@@ -1,0 +1,163 @@
+import { randomUUID } from 'node:crypto';
+import { STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import Negotiator from 'negotiator';
+import { errorTable, Problem, type ErrorCode, type Text } from './errors.ts';
+import { faultsOf, malformedBody } from './validation.ts';
+
+export const problemMediaType = 'application/problem+json; charset=utf-8';
+
+export type Language = keyof Text;
+
+/** A problem as it is sent (RFC 9457). */
+export interface ProblemDocument {
+  type: string;
+  title: string;
+  status: number;
+  detail: string;
+  instance: string;
+  code: ErrorCode;
+  errors?: { pointer: string; detail: string }[];
+  explain?: { rule: string; missing_fields?: string[]; granted_by?: string };
+}
+
+/** Makes every error of the app, unknown routes included, a problem; the one error handler there is. */
+export function registerProblems(app: FastifyInstance, issuer: string): void {
+  app.setErrorHandler((error: FastifyError | Problem, request, reply) =>
+    sendProblem(toProblem(error, request), request, reply, issuer),
+  );
+  app.setNotFoundHandler((request, reply) =>
+    sendProblem(new Problem('route-unknown'), request, reply, issuer),
+  );
+}
+
+/** Answers a problem in the language that the request prefers. */
+export function sendProblem(
+  problem: Problem,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  issuer: string,
+): FastifyReply {
+  const language = new Negotiator(request.raw).language(['zh', 'en']) === 'en' ? 'en' : 'zh';
+  const document = problemDocument(problem, { issuer, language, instance: request.id });
+  if (problem.status >= 500)
+    request.log.error({ code: problem.code, cause: describeError(problem.cause) }, 'request failed');
+  return reply
+    .status(problem.status)
+    .headers({
+      ...(problem.status === 503 && { 'retry-after': '1' }),
+      ...problem.headers,
+      'exchange-id': request.id,
+      'cache-control': 'no-store',
+      'content-language': language,
+      vary: 'Accept-Language',
+    })
+    .type(problemMediaType)
+    .send(JSON.stringify(document));
+}
+
+/** Writes a problem out in one language. */
+export function problemDocument(
+  problem: Problem,
+  context: { issuer: string; language: Language; instance: string },
+): ProblemDocument {
+  const { title, detail, status } = errorTable[problem.code];
+  const { language } = context;
+  return {
+    type: `${context.issuer}/problems/${problem.code}`,
+    title: title[language],
+    status,
+    detail: fill(detail[language], problem.params, language),
+    instance: `urn:uuid:${context.instance}`,
+    code: problem.code,
+    ...(problem.errors && {
+      errors: problem.errors.map((fault) => ({ pointer: fault.pointer, detail: fault.detail[language] })),
+    }),
+    ...(problem.explain && { explain: { ...problem.explain, rule: problem.explain.rule[language] } }),
+  };
+}
+
+function fill(template: string, params: Problem['params'], language: Language): string {
+  return template.replaceAll(/\{(\w+)\}/g, (_, name: string) => {
+    const value = params[name] ?? '';
+    return typeof value === 'string' ? value : value[language];
+  });
+}
+
+/** Any error as the problem that its consumer may see. What is not foreseen is an internal error. */
+function toProblem(error: FastifyError | Problem, request: FastifyRequest): Problem {
+  if (error instanceof Problem) return error;
+  if (error.validation)
+    return new Problem(
+      'invalid-request',
+      { reason: malformedBody },
+      { errors: faultsOf(error.validation as never) },
+    );
+  switch (error.code) {
+    case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
+      return new Problem('media-type-unsupported', { expected: expectedMediaType(request) });
+    case 'FST_ERR_CTP_BODY_TOO_LARGE':
+      return new Problem('payload-too-large', { limit: String(request.routeOptions.bodyLimit) });
+    case 'FST_ERR_HANDLER_TIMEOUT':
+      return new Problem('overloaded', {}, { cause: error });
+    case 'FST_ERR_BAD_URL':
+    case 'FST_ERR_MAX_PARAM_LENGTH':
+      return new Problem('route-unknown');
+    default:
+  }
+  if (error.statusCode !== undefined && error.statusCode >= 400 && error.statusCode < 500)
+    return new Problem('invalid-request', {
+      reason: { en: 'the body can not be read', zh: '无法读取请求体' },
+    });
+  return new Problem('internal-error', {}, { cause: error });
+}
+
+function expectedMediaType(request: FastifyRequest): string {
+  return request.routeOptions.url === '/oauth/token'
+    ? 'application/x-www-form-urlencoded'
+    : 'application/json';
+}
+
+/** An error for the log: its kind and where it arose. Messages are left out, they may quote data. */
+export function describeError(error: unknown): Record<string, unknown> | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const { code } = error as NodeJS.ErrnoException;
+  const frames = error.stack?.split('\n').filter((line) => /^\s+at /.test(line)) ?? [];
+  return {
+    name: error.name,
+    ...(code !== undefined && { code }),
+    at: frames.slice(0, 4).map((line) => line.trim()),
+    ...(error.cause !== undefined && { cause: describeError(error.cause) }),
+  };
+}
+
+/** Answers what Node's HTTP parser refuses before there is a request: the same problem, written by hand. */
+export function answerSocketFault(issuer: string): (error: NodeJS.ErrnoException, socket: Socket) => void {
+  const reasons: Record<string, ErrorCode> = {
+    HPE_HEADER_OVERFLOW: 'headers-too-large',
+    ERR_HTTP_REQUEST_TIMEOUT: 'request-timeout',
+  };
+  return (error, socket) => {
+    if (error.code === 'ECONNRESET' || !socket.writable) {
+      socket.destroy();
+      return;
+    }
+    const code = reasons[error.code ?? ''] ?? 'invalid-request';
+    const problem = new Problem(code, {
+      reason: { en: 'it is not well-formed HTTP', zh: '不是合法的 HTTP 报文' },
+    });
+    const instance = randomUUID();
+    const body = JSON.stringify(problemDocument(problem, { issuer, language: 'zh', instance }));
+    const head = [
+      `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}`,
+      `Content-Type: ${problemMediaType}`,
+      `Content-Length: ${Buffer.byteLength(body)}`,
+      `Content-Language: zh`,
+      `Exchange-Id: ${instance}`,
+      'Cache-Control: no-store',
+      'Connection: close',
+    ];
+    socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
+  };
+}
