@@ -1,0 +1,100 @@
+#!/usr/bin/env node
+import { Command as Program, CommanderError, Option } from 'commander';
+import packageJson from '../package.json' with { type: 'json' };
+import type { Command, CommandInput } from './command.ts';
+import { readConfig, ConfigError } from './config.ts';
+import { UserError } from './errors.ts';
+import { describeError } from './problem.ts';
+import { grantCommands } from './grants/commands.ts';
+import { identityCommands } from './identity/commands.ts';
+import { operatorCommands } from './operator-commands.ts';
+import { recordCommands } from './records/commands.ts';
+import { sandboxCommands } from './sandbox/commands.ts';
+
+const commands: Command[] = [
+  ...operatorCommands,
+  ...identityCommands,
+  ...grantCommands,
+  ...recordCommands,
+  ...sandboxCommands,
+];
+
+const exitRefused = 1;
+const exitWrongUsage = 2;
+
+let lastShownMs = 0;
+let shown = false;
+
+const program = new Program('onevisit')
+  .description('OneVisit: a data-sharing API gateway between government departments')
+  .version(packageJson.version)
+  .exitOverride()
+  .showHelpAfterError('(--help tells more)')
+  .action(() => program.outputHelp());
+for (const command of commands) addCommand(command);
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.exitCode = explain(error);
+}
+
+function addCommand(command: Command): void {
+  const [first, second] = command.name.split(' ') as [string, string?];
+  const parent = second === undefined ? program : findOrAddGroup(first);
+  const added = parent
+    .command(`${second ?? first} ${command.args ?? ''}`.trim())
+    .description(command.summary);
+  for (const { flags, description, required, default: fallback } of command.options ?? []) {
+    const option = new Option(flags, description).makeOptionMandatory(required === true);
+    added.addOption(fallback === undefined ? option : option.default(fallback));
+  }
+  added.option('--json', 'one JSON document on stdout');
+  added.exitOverride().action(async (...received: unknown[]) => {
+    const options = received.at(-2) as CommandInput['options'];
+    const args = received.slice(0, -2) as string[];
+    const result = await command.run({ args, options, config: readConfig(command.needs), progress });
+    clearProgress();
+    if (result)
+      process.stdout.write(`${options.json === true ? JSON.stringify(result.json) : result.text}\n`);
+  });
+}
+
+function findOrAddGroup(name: string): Program {
+  const known = program.commands.find((command) => command.name() === name);
+  if (known !== undefined) return known;
+  const group = program
+    .command(name)
+    .description(`commands on ${name}: see "onevisit ${name} --help"`)
+    .exitOverride();
+  return group.action(() => group.help({ error: true }));
+}
+
+function progress(done: number, total: number, what: string): void {
+  if (!process.stderr.isTTY || Date.now() - lastShownMs < 100) return;
+  lastShownMs = Date.now();
+  shown = true;
+  process.stderr.write(`\r${what}: ${total === 0 ? 100 : Math.floor((100 * done) / total)}%`);
+}
+
+function clearProgress(): void {
+  if (shown) process.stderr.write('\r\u001b[2K');
+  shown = false;
+}
+
+/** Says why a command failed, in one line where the user can act on it; gives the exit code. */
+function explain(error: unknown): number {
+  clearProgress();
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitWrongUsage;
+  if (error instanceof UserError || error instanceof ConfigError)
+    process.stderr.write(`onevisit: ${error.message}\n`);
+  else if (isUnreachable(error))
+    process.stderr.write(`onevisit: the database does not answer, or refuses the login (${error.code})\n`);
+  else process.stderr.write(`onevisit: failed unexpectedly: ${JSON.stringify(describeError(error))}\n`);
+  return exitRefused;
+}
+
+function isUnreachable(error: unknown): error is NodeJS.ErrnoException {
+  const { code } = error as { code?: unknown };
+  return typeof code === 'string' && /^(E[A-Z_]+|28\w{3}|3D000|57P03|08\w{3}|53300)$/.test(code);
+}
