@@ -15,11 +15,15 @@ import { answerSocketFault, describeError, registerProblems, sendProblem } from 
 const bodyLimitBytes = 128 * 1024;
 const maxParamLength = 100;
 
-/** Builds the gateway's HTTP side: every plugin and route, registered explicitly, in order. */
-export async function buildApp(gateway: Gateway): Promise<FastifyInstance> {
+/**
+ * Builds the gateway's HTTP side: every plugin and route, registered explicitly, in order.
+ *
+ * @param logTo where log lines go; stdout when absent
+ */
+export async function buildApp(gateway: Gateway, logTo?: DestinationStream): Promise<FastifyInstance> {
   const { config, issuer, catalogue, database, metrics, exchanges, served } = gateway;
   const { authority, log, secrets, now } = exchanges;
-  const app = newServer(gateway);
+  const app = newServer(gateway, logTo);
   const routes = collectRoutes(app);
   registerProblems(app, issuer);
   registerCommonHeaders(app, gateway);
@@ -68,6 +72,11 @@ const logSerializers = {
   res: () => ({}),
 };
 
+/** Where log lines go, as pino has it. */
+interface DestinationStream {
+  write(line: string): void;
+}
+
 /** The server for health and metrics on a port of their own. */
 export async function buildOperationsApp(gateway: Gateway): Promise<FastifyInstance> {
   const app = newServer(gateway);
@@ -79,7 +88,7 @@ export async function buildOperationsApp(gateway: Gateway): Promise<FastifyInsta
   return app;
 }
 
-function newServer({ config, issuer }: Gateway): FastifyInstance {
+function newServer({ config, issuer }: Gateway, logTo?: DestinationStream): FastifyInstance {
   const app = Fastify({
     bodyLimit: bodyLimitBytes,
     requestTimeout: 30_000,
@@ -97,7 +106,11 @@ function newServer({ config, issuer }: Gateway): FastifyInstance {
     trustProxy: config.trustedProxies.length > 0 ? config.trustedProxies : false,
     ajv: { customOptions: { removeAdditional: false, coerceTypes: false, allErrors: true, strict: false } },
     logController: new LogController({ disableRequestLogging: true }),
-    logger: { level: config.logLevel, serializers: logSerializers },
+    logger: {
+      level: config.logLevel,
+      serializers: logSerializers,
+      ...(logTo !== undefined && { stream: logTo }),
+    },
     clientErrorHandler: answerSocketFault(issuer),
     frameworkErrors: (_error, request, reply) => {
       void sendProblem(new Problem('route-unknown'), request, reply, issuer);

@@ -9,12 +9,13 @@ import { addClient, addDepartment } from '../identity/registry.ts';
 import { loadCsv } from '../records/load.ts';
 import { findSandboxFile, writeSandboxFile, type SandboxClient } from './file.ts';
 import { generateCsv } from './generate.ts';
+import type { Province } from './province.ts';
 import { personas } from './personas.ts';
 import { sandboxDepartments, sandboxGrants, sandboxPurposes } from './registry.ts';
 
-const province = { seed: 1, citizens: 10_000, enterprises: 2000 };
 const dayMs = 24 * 60 * 60 * 1000;
 const seededKey = 'sandbox';
+const newcomersProvince = { seed: 1, citizens: 10_000, enterprises: 2000 };
 
 /**
  * Fills an embedded database with the sandbox, and writes `sandbox.json`. What is there already stays; a start
@@ -34,15 +35,34 @@ export async function seedSandbox(options: {
   const actor = commandLineActor();
   try {
     if (!(await isSeeded(database))) {
-      say('Filling the sandbox: departments, purposes, grants');
-      await addRegistry(database, catalogue, actor);
-      for (const name of ['citizens', 'enterprises'] as const)
-        say(`Filling the sandbox: ${province[name].toLocaleString('en')} ${name}`);
-      await loadProvince(home, adminUrl, catalogue, actor);
+      await fillSandbox({ home, adminUrl, catalogue, province: newcomersProvince, say });
       await database.insertInto('registry.setting').values({ key: seededKey, value: 'filled' }).execute();
     }
     const clients = await addMissingClients(database, actor, findSandboxFile(home)?.clients ?? []);
     writeSandboxFile(home, { base_url: baseUrl, clients, personas });
+  } finally {
+    await database.destroy();
+  }
+}
+
+/** Puts the sandbox's departments, purposes, grants and a province into a database. */
+export async function fillSandbox(options: {
+  home: string;
+  adminUrl: string;
+  catalogue: Catalogue;
+  province: Province;
+  say: (what: string) => void;
+}): Promise<void> {
+  const { home, adminUrl, catalogue, province, say } = options;
+  const { database } = openDatabase(adminUrl, 'onevisit sandbox', { maxConnections: 2 });
+  try {
+    say('Filling the sandbox: departments, purposes, grants');
+    await addRegistry(database, catalogue, commandLineActor());
+    const { citizens, enterprises } = province;
+    say(
+      `Filling the sandbox: ${citizens.toLocaleString('en')} citizens, ${enterprises.toLocaleString('en')} enterprises`,
+    );
+    await loadProvince(province, { home, adminUrl, catalogue });
   } finally {
     await database.destroy();
   }
@@ -80,17 +100,15 @@ async function codesOf(
 
 /** By the same two steps that anyone can take: `sandbox generate`, then `load`. */
 async function loadProvince(
-  home: string,
-  adminUrl: string,
-  catalogue: Catalogue,
-  actor: Actor,
+  province: Province,
+  { home, adminUrl, catalogue }: { home: string; adminUrl: string; catalogue: Catalogue },
 ): Promise<void> {
   const folder = await mkdtemp(join(home, 'province-'));
   try {
     const { files } = await generateCsv(province, folder);
     for (const { dataset: name, path } of files) {
       const dataset = catalogue.findNewest(name);
-      if (dataset !== null) await loadCsv(adminUrl, dataset, path, actor);
+      if (dataset !== null) await loadCsv(adminUrl, dataset, path, commandLineActor());
     }
   } finally {
     await rm(folder, { recursive: true });

@@ -1,0 +1,246 @@
+import { createHash, generateKeyPairSync, randomBytes } from 'node:crypto';
+import { createWriteStream } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { FastifyInstance, LightMyRequestResponse } from 'fastify';
+import pg from 'pg';
+import type { Test } from 'tap';
+import { buildApp } from '../src/app.ts';
+import { canonicalJson } from '../src/audit/entry.ts';
+import { loadCatalogue } from '../src/catalogue/catalogue.ts';
+import { readConfig, type Config } from '../src/config.ts';
+import { openDatabase, type Database } from '../src/db/database.ts';
+import { openGateway, type Gateway } from '../src/gateway.ts';
+import { addClient } from '../src/identity/registry.ts';
+import type { Keys } from '../src/keys.ts';
+
+export const issuer = 'http://gateway.test';
+export const actor = { client: 'cli:tester@test' };
+export const auditOfficeKeys = generateKeyPairSync('x25519');
+
+export const keys: Keys = {
+  token: generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey,
+  log: generateKeyPairSync('ed25519').privateKey,
+  logSecret: randomBytes(32),
+  auditPublic: auditOfficeKeys.publicKey,
+};
+
+export interface TestDatabase {
+  name: string;
+  adminUrl: string;
+  gatewayUrl: string;
+  /** The owner's connection. */
+  database: Database;
+  pool: pg.Pool;
+}
+
+let counter = 0;
+
+/** Clones the run's template: migrated, with the sandbox's registry, its personas and a small province. */
+export async function createDatabase(t: Test): Promise<TestDatabase> {
+  const { ONEVISIT_TEST_ADMIN_URL: adminUrl, ONEVISIT_TEST_GATEWAY_URL: gatewayUrl } = process.env;
+  if (adminUrl === undefined || gatewayUrl === undefined)
+    throw new Error('run tests by "npm test -- FILE": they need the PostgreSQL that it starts');
+  const name = `test_${process.pid}_${++counter}`;
+  await onServer(adminUrl, `create database ${name} template onevisit`);
+  const urls = { adminUrl: withDatabase(adminUrl, name), gatewayUrl: withDatabase(gatewayUrl, name) };
+  const { database, pool } = openDatabase(urls.adminUrl, 'test', { maxConnections: 4 });
+  t.teardown(async () => {
+    await database.destroy();
+    await onServer(adminUrl, `drop database ${name} with (force)`);
+  });
+  return { name, ...urls, database, pool };
+}
+
+export function withDatabase(url: string, name: string): string {
+  const changed = new URL(url);
+  changed.pathname = `/${name}`;
+  return changed.href;
+}
+
+async function onServer(adminUrl: string, statement: string): Promise<void> {
+  const client = new pg.Client({ connectionString: withDatabase(adminUrl, 'postgres') });
+  await client.connect();
+  // Several test files clone the template at once; PostgreSQL refuses while another one copies it.
+  for (let attempt = 0; ; attempt++) {
+    try {
+      await client.query(statement);
+      break;
+    } catch (error) {
+      if ((error as pg.DatabaseError).code !== '55006' || attempt > 100) throw error;
+      await sleep(50);
+    }
+  }
+  await client.end();
+}
+
+/** A clock that stands still until it is moved. */
+export interface TestClock {
+  now: () => Date;
+  advance(ms: number): void;
+}
+
+export function createClock(start: Date = new Date()): TestClock {
+  let ms = start.getTime();
+  return { now: () => new Date(ms), advance: (by) => (ms += by) };
+}
+
+export interface TestGateway extends TestDatabase {
+  gateway: Gateway;
+  app: FastifyInstance;
+  clock: TestClock;
+  /** An access token of a new client of the department. */
+  token(department: string, roles?: string[]): Promise<string>;
+  /** A read by POST; `headers` of null leave one out. */
+  read(dataset: string, body: unknown, options?: AskOptions): Promise<LightMyRequestResponse>;
+  /** The entry that an answer names. */
+  entryOf(response: LightMyRequestResponse): Promise<Record<string, unknown>>;
+}
+
+export interface AskOptions {
+  token?: string | null;
+  purpose?: string | null;
+  headers?: Record<string, string>;
+}
+
+/** A gateway on a database of its own, closed at the end of the test. Asks as civil-affairs unless told. */
+export async function startGateway(
+  t: Test,
+  options: { config?: Partial<Config>; database?: TestDatabase } = {},
+): Promise<TestGateway> {
+  const database = options.database ?? (await createDatabase(t));
+  const clock = createClock();
+  const config = {
+    ...readConfig('home', { LOG_LEVEL: 'debug', ONEVISIT_HOME: '/nonexistent' }),
+    embedded: false,
+    ...options.config,
+  };
+  const gateway = await openGateway({
+    config,
+    keys,
+    issuer,
+    databaseUrl: database.gatewayUrl,
+    catalogue: loadCatalogue(),
+    now: clock.now,
+  });
+  const logs = createWriteStream(join(process.env.ONEVISIT_TEST_LOGS!, `${database.name}.log`), {
+    flags: 'a',
+  });
+  const app = await buildApp(gateway, logs);
+  t.teardown(async () => {
+    logs.write(await gateway.metrics.registry.metrics());
+    await app.close();
+    await gateway.close();
+    await new Promise((resolve) => logs.end(resolve));
+  });
+
+  const tokens = new Map<string, Promise<string>>();
+  async function newToken(department: string, roles: string[]): Promise<string> {
+    const { clientId, clientSecret } = await addClient(database.database, actor, { department, roles });
+    await gateway.exchanges.authority.refresh();
+    const response = await app.inject({
+      method: 'POST',
+      url: '/oauth/token',
+      headers: {
+        authorization: `Basic ${Buffer.from(`${clientId}:${clientSecret}`).toString('base64')}`,
+        'content-type': 'application/x-www-form-urlencoded',
+      },
+      payload: 'grant_type=client_credentials',
+    });
+    return response.json<{ access_token: string }>().access_token;
+  }
+  function token(department: string, roles: string[] = ['exchange']): Promise<string> {
+    const key = `${department} ${roles.join(' ')}`;
+    const known = tokens.get(key) ?? newToken(department, roles);
+    tokens.set(key, known);
+    return known;
+  }
+
+  return {
+    ...database,
+    gateway,
+    app,
+    clock,
+    token,
+    async read(dataset, body, { token: given, purpose = 'marriage-registration', headers = {} } = {}) {
+      const bearer = given === undefined ? await token('civil-affairs') : given;
+      return app.inject({
+        method: 'POST',
+        url: `/v1/${dataset}/read`,
+        headers: {
+          'content-type': 'application/json',
+          ...(bearer !== null && { authorization: `Bearer ${bearer}` }),
+          ...(purpose !== null && { 'exchange-purpose': purpose }),
+          ...headers,
+        },
+        payload: typeof body === 'string' ? body : JSON.stringify(body),
+      });
+    },
+    async entryOf(response) {
+      const index = Number(response.headers['exchange-entry']);
+      const { rows } = await database.pool.query<{ bytes: Buffer }>(
+        'select bytes from audit.entry where index = $1',
+        [index],
+      );
+      return JSON.parse(rows[0]!.bytes.toString()) as Record<string, unknown>;
+    },
+  };
+}
+
+/**
+ * Checks the whole audit log: indices without gaps, every leaf hash recomputed from the stored bytes, the bytes
+ * canonical, and the search tables, once they have caught up, equal to what the entries say.
+ *
+ * @returns the entries
+ */
+export async function checkAuditLog(t: Test, { pool }: TestDatabase): Promise<Record<string, unknown>[]> {
+  const { rows } = await pool.query<{ index: number; bytes: Buffer; leaf_hash: Buffer }>(
+    'select index, bytes, leaf_hash from audit.entry order by index',
+  );
+  const entries = rows.map((row) => JSON.parse(row.bytes.toString()) as Record<string, unknown>);
+  const faults: string[] = [];
+  for (const [i, { index, bytes, leaf_hash: stored }] of rows.entries()) {
+    if (index !== i) faults.push(`index ${index} where ${i} is due`);
+    const hash = createHash('sha256').update(Uint8Array.of(0)).update(bytes).digest();
+    if (!hash.equals(stored)) faults.push(`leaf hash of ${index}`);
+    if (canonicalJson(entries[i]) !== bytes.toString()) faults.push(`bytes of ${index} are not canonical`);
+  }
+  await caughtUp(pool, rows.length);
+  const { rows: found } = await pool.query<Record<string, unknown> & { index: number; subjects: string[] }>(
+    `select f.*, array(select encode(subject_ref, 'base64') from audit.find_subject s
+       where s.index = f.index order by 1) as subjects from audit.find f order by index`,
+  );
+  if (found.length !== entries.length) faults.push(`${found.length} rows in audit.find`);
+  for (const [i, row] of found.entries()) {
+    const entry = entries[i]!;
+    const official = entry.official as { id: string } | undefined;
+    const expected = {
+      exchange: entry.id,
+      consumer: entry.consumer ?? null,
+      provider: entry.provider ?? null,
+      dataset: entry.dataset ?? null,
+      purpose: entry.purpose ?? null,
+      outcome: entry.outcome ?? null,
+      official: official?.id ?? null,
+      case_no: entry.case ?? null,
+    };
+    for (const [column, value] of Object.entries(expected))
+      if (row[column] !== value) faults.push(`audit.find.${column} of ${i}`);
+    if ((row.at as Date).toISOString() !== entry.time) faults.push(`audit.find.at of ${i}`);
+    const subjects = [...new Set((entry.subjects as string[] | undefined) ?? [])];
+    const refs = subjects.map((ref) => Buffer.from(ref, 'base64url').toString('base64')).sort();
+    if (JSON.stringify([...row.subjects].sort()) !== JSON.stringify(refs)) faults.push(`subjects of ${i}`);
+  }
+  t.same(faults, [], `the audit log of ${rows.length} entries is whole`);
+  return entries;
+}
+
+/** Waits for the index stage; takes its steps itself where no gateway runs. */
+async function caughtUp(pool: pg.Pool, entries: number): Promise<void> {
+  for (let attempt = 0; attempt < 200; attempt++) {
+    const { rows } = await pool.query<{ indexed: number }>('select audit.indexed() as indexed');
+    if (rows[0]!.indexed >= entries) return;
+    await pool.query('select audit.index_entries(2000)');
+    await sleep(20);
+  }
+}
