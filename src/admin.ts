@@ -15,14 +15,14 @@ export async function administer<T>(
   work: (database: Database, adminUrl: string) => Promise<T>,
 ): Promise<T> {
   return withAdminUrl(config, async (adminUrl) => {
-    const { database } = openDatabase(adminUrl, 'onevisit admin', { maxConnections: 2 });
+    const { database, close } = openDatabase(adminUrl, 'onevisit admin', { maxConnections: 2 });
     try {
       const pending = await listPendingMigrations(database);
       if (pending.length > 0)
         throw new UserError(`the database lacks ${pending.length} migrations: run "onevisit migrate"`);
       return await work(database, adminUrl);
     } finally {
-      await database.destroy();
+      await close();
     }
   });
 }

@@ -51,7 +51,7 @@ const maxAuditLagSeconds = 30;
  * @throws UserError when the database can't be followed
  */
 export async function openGateway(options: GatewayOptions): Promise<Gateway> {
-  const { pool } = openDatabase(options.databaseUrl, 'onevisit authority', { maxConnections: 2 });
+  const { pool, close } = openDatabase(options.databaseUrl, 'onevisit authority', { maxConnections: 2 });
   try {
     const listenConfig = connectionConfig(options.databaseUrl, 'onevisit listen');
     const authority = await followAuthority(pool, listenConfig);
@@ -63,11 +63,11 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
         await indexing.stop();
         await gateway.close();
         await authority.close();
-        await pool.end();
+        await close();
       },
     };
   } catch (error) {
-    await pool.end();
+    await close();
     throw error;
   }
 }
@@ -75,7 +75,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
 /** Puts the parts together around a view of the authority; connections open when first used. */
 export function assembleGateway(options: GatewayOptions, authority: AuthorityView): Gateway {
   const { config, keys, issuer, databaseUrl, catalogue, now = () => new Date() } = options;
-  const { pool, database } = openDatabase(databaseUrl, 'onevisit');
+  const { pool, database, close } = openDatabase(databaseUrl, 'onevisit');
   const metrics = createMetrics(async () => (await readIndexLag(pool)).entries);
   const records = openLink(connectionConfig(databaseUrl, 'onevisit read', { pipeline: true }));
   const log = openAppender(connectionConfig(databaseUrl, 'onevisit append'), metrics.appended);
@@ -116,7 +116,7 @@ export function assembleGateway(options: GatewayOptions, authority: AuthorityVie
     async close() {
       await log.close();
       await records.close();
-      await database.destroy();
+      await close();
     },
   };
 }

@@ -86,9 +86,9 @@ async function startEmbedded(
 
 /** Without ISSUER an embedded gateway's issuer is where it listens, and that may change from start to start. */
 async function forgetDefaultIssuer(adminUrl: string, issuer: string): Promise<void> {
-  const { database } = openDatabase(adminUrl, 'onevisit', { maxConnections: 1 });
+  const { database, close } = openDatabase(adminUrl, 'onevisit', { maxConnections: 1 });
   await database.updateTable('registry.setting').set({ value: issuer }).where('key', '=', 'ISSUER').execute();
-  await database.destroy();
+  await close();
 }
 
 function requireKeys(config: Config): Keys {
@@ -114,7 +114,7 @@ async function checkDatabase(
   catalogue: Catalogue,
   settings: Record<string, string>,
 ): Promise<void> {
-  const { database } = openDatabase(url, 'onevisit start', { maxConnections: 1 });
+  const { database, close } = openDatabase(url, 'onevisit start', { maxConnections: 1 });
   try {
     const pending = await listPendingMigrations(database);
     if (pending.length > 0)
@@ -122,7 +122,7 @@ async function checkDatabase(
     await checkRelations(database, catalogue);
     await rememberSettings(database, settings);
   } finally {
-    await database.destroy();
+    await close();
   }
 }
 

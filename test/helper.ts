@@ -44,9 +44,9 @@ export async function createDatabase(t: Test): Promise<TestDatabase> {
   const name = `test_${process.pid}_${++counter}`;
   await onServer(adminUrl, `create database ${name} template onevisit`);
   const urls = { adminUrl: withDatabase(adminUrl, name), gatewayUrl: withDatabase(gatewayUrl, name) };
-  const { database, pool } = openDatabase(urls.adminUrl, 'test', { maxConnections: 4 });
+  const { database, pool, close } = openDatabase(urls.adminUrl, 'test', { maxConnections: 4 });
   t.teardown(async () => {
-    await database.destroy();
+    await close();
     await onServer(adminUrl, `drop database ${name} with (force)`);
   });
   return { name, ...urls, database, pool };

@@ -5,12 +5,12 @@ import type { Tables } from './tables.ts';
 
 export type Database = Kysely<Tables>;
 
-/** A pool with Kysely on it, for all that is not the hot path. Close it with `destroy()`. */
+/** A pool with Kysely on it, for all that is not the hot path. */
 export function openDatabase(
   url: string,
   applicationName: string,
   options: { maxConnections?: number; statementTimeoutMs?: number } = {},
-): { pool: pg.Pool; database: Database } {
+): { pool: pg.Pool; database: Database; close: () => Promise<void> } {
   const pool = new pg.Pool({
     ...connectionConfig(url, applicationName),
     max: options.maxConnections ?? 4,
@@ -21,5 +21,6 @@ export function openDatabase(
   });
   // A server that stops would otherwise end the process; whoever queries next hears of it.
   pool.on('error', () => undefined);
-  return { pool, database: new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) }) };
+  const database = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
+  return { pool, database, close: () => pool.end() };
 }

@@ -19,7 +19,10 @@ const lockTimeout = '5s';
  * @throws UserError when the schema is newer than the program, or a migration failed (nothing is changed then)
  */
 export async function migrate(adminUrl: string): Promise<string[]> {
-  const { database } = openDatabase(adminUrl, 'onevisit migrate', { maxConnections: 1, statementTimeoutMs });
+  const { database, close } = openDatabase(adminUrl, 'onevisit migrate', {
+    maxConnections: 1,
+    statementTimeoutMs,
+  });
   try {
     await ensureRoles(database);
     await refuseNewerSchema(database);
@@ -40,7 +43,7 @@ export async function migrate(adminUrl: string): Promise<string[]> {
     );
     return (results ?? []).map((result) => result.migrationName);
   } finally {
-    await database.destroy();
+    await close();
   }
 }
 
@@ -111,10 +114,10 @@ async function ensureRoles(database: Database): Promise<void> {
 
 /** Lets a gateway log in as its role with a password, as an embedded database does it. */
 export async function setGatewayPassword(adminUrl: string, password: string): Promise<void> {
-  const { database } = openDatabase(adminUrl, 'onevisit migrate', { maxConnections: 1 });
+  const { database, close } = openDatabase(adminUrl, 'onevisit migrate', { maxConnections: 1 });
   try {
     await sql`alter role onevisit_gateway login password ${sql.lit(password)}`.execute(database);
   } finally {
-    await database.destroy();
+    await close();
   }
 }

@@ -49,7 +49,7 @@ export async function loadCsv(
   onProgress?: (bytes: number, total: number) => void,
 ): Promise<LoadResult> {
   const total = await sizeOf(file);
-  const { pool, database } = openDatabase(adminUrl, 'onevisit load', {
+  const { pool, close } = openDatabase(adminUrl, 'onevisit load', {
     maxConnections: 2,
     statementTimeoutMs,
   });
@@ -96,7 +96,7 @@ export async function loadCsv(
       throw new UserError(`${file}: not readable as CSV: ${error.message}`, { cause: error });
     throw error;
   } finally {
-    await database.destroy();
+    await close();
   }
 }
 

@@ -31,7 +31,7 @@ export async function seedSandbox(options: {
   say: (what: string) => void;
 }): Promise<void> {
   const { home, adminUrl, baseUrl, catalogue, say } = options;
-  const { database } = openDatabase(adminUrl, 'onevisit sandbox', { maxConnections: 2 });
+  const { database, close } = openDatabase(adminUrl, 'onevisit sandbox', { maxConnections: 2 });
   const actor = commandLineActor();
   try {
     if (!(await isSeeded(database))) {
@@ -41,7 +41,7 @@ export async function seedSandbox(options: {
     const clients = await addMissingClients(database, actor, findSandboxFile(home)?.clients ?? []);
     writeSandboxFile(home, { base_url: baseUrl, clients, personas });
   } finally {
-    await database.destroy();
+    await close();
   }
 }
 
@@ -54,7 +54,7 @@ export async function fillSandbox(options: {
   say: (what: string) => void;
 }): Promise<void> {
   const { home, adminUrl, catalogue, province, say } = options;
-  const { database } = openDatabase(adminUrl, 'onevisit sandbox', { maxConnections: 2 });
+  const { database, close } = openDatabase(adminUrl, 'onevisit sandbox', { maxConnections: 2 });
   try {
     say('Filling the sandbox: departments, purposes, grants');
     await addRegistry(database, catalogue, commandLineActor());
@@ -64,7 +64,7 @@ export async function fillSandbox(options: {
     );
     await loadProvince(province, { home, adminUrl, catalogue });
   } finally {
-    await database.destroy();
+    await close();
   }
 }
 

@@ -37,7 +37,10 @@ await t.test('binds the body to its entry by the salt that only the consumer get
   const test = await startGateway(t);
   const response = await test.read('citizens', { id: ordinary.id });
   const salt = Buffer.from(response.headers['exchange-salt'] as string, 'base64');
-  const commitment = createHash('sha256').update('onevisit-body/1\0').update(salt).update(response.rawPayload);
+  const commitment = createHash('sha256')
+    .update('onevisit-body/1\0')
+    .update(salt)
+    .update(response.rawPayload);
   t.equal((await test.entryOf(response)).body, commitment.digest('base64url'));
   await checkAuditLog(t, test);
 });
