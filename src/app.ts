@@ -53,7 +53,10 @@ export async function buildApp(gateway: Gateway, logTo?: DestinationStream): Pro
         await scope.register(fastifySwaggerUi, {
           routePrefix: '/docs',
           staticCSP: true,
-          theme: { title: 'OneVisit' },
+          theme: {
+            title: 'OneVisit',
+            css: [{ filename: 'onevisit.css', content: '.swagger-ui .topbar { display: none }' }],
+          },
           uiConfig: { docExpansion: 'list', defaultModelsExpandDepth: 0, supportedSubmitMethods: [] },
         });
       }

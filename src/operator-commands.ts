@@ -2,16 +2,15 @@ import { withAdminUrl } from './admin.ts';
 import type { Command } from './command.ts';
 import { migrate } from './db/migrate.ts';
 import { UserError } from './errors.ts';
-import { serve } from './main.ts';
-import { listStaleDocuments, writeDocuments } from './openapi-files.ts';
 
-/** The commands of whoever runs the gateway. */
+/** The commands of whoever runs the gateway. What is large is imported when it is run: other commands start faster. */
 export const operatorCommands: Command[] = [
   {
     name: 'serve',
     summary: 'run the gateway until a signal ends it',
     needs: 'serve',
     run: async ({ config }) => {
+      const { serve } = await import('./main.ts');
       await serve(config, (line) => process.stdout.write(`${line}\n`));
     },
   },
@@ -33,6 +32,7 @@ export const operatorCommands: Command[] = [
     needs: 'home',
     options: [{ flags: '--check', description: 'write nothing; fail when a document is stale' }],
     run: async ({ options }) => {
+      const { listStaleDocuments, writeDocuments } = await import('./openapi-files.ts');
       if (options.check !== true) {
         const files = await writeDocuments();
         return { json: { files }, text: files.map((file) => `wrote ${file}`).join('\n') };
