@@ -4,7 +4,9 @@ import {
   existsSync,
   mkdirSync,
   readFileSync,
+  readlinkSync,
   realpathSync,
+  rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
@@ -200,12 +202,25 @@ function readPostmaster(data: string): number | null {
   const pid = Number(lines[0]);
   const port = Number(lines[3]);
   if (!Number.isInteger(pid) || pid <= 1 || !Number.isInteger(port) || port <= 0) return null;
+  return isServerOf(data, pid) ? port : null;
+}
+
+/** A number in postmaster.pid may meanwhile be another process's; then the file is in PostgreSQL's way. */
+function isServerOf(data: string, pid: number): boolean {
   try {
     process.kill(pid, 0);
-    return port;
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM' ? port : null;
+    if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false;
   }
+  if (!existsSync('/proc/self/cwd')) return true;
+  try {
+    if (readlinkSync(`/proc/${pid}/cwd`) === data) return true;
+  } catch (error) {
+    // A process that ended but was not reaped has no folder any more.
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') return true;
+  }
+  rmSync(join(data, 'postmaster.pid'), { force: true });
+  return false;
 }
 
 /** A data folder that is there is whole: it gets its name only when initdb has finished. */
