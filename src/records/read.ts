@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { relationOf } from '../catalogue/relations.ts';
-import { isDataError, isServerError, type Link } from '../db/connection.ts';
+import { isDataError, type Link } from '../db/connection.ts';
 import { quote } from '../db/identifier.ts';
 import { Problem } from '../errors.ts';
 
@@ -23,7 +23,8 @@ interface Waiting {
   reject: (error: unknown) => void;
 }
 
-const maxWaiting = 10_000;
+/** Reads that wait or are under way; beyond that the gateway says that it is overloaded. */
+const maxPending = 10_000;
 const maxBatch = 500;
 
 /** Makes a reader whose concurrent reads become one statement on the pipelined connection. */
@@ -38,6 +39,7 @@ export function createRecordReader(
     text: `select ${columns} from ${quote(schema)}.${quote(name)} where ${quote(dataset.key)} = any($1::text[])`,
   };
   let waiting: Waiting[] = [];
+  let pending = 0;
 
   async function query(ids: string[]): Promise<Map<string, StoredRecord>> {
     let client: pg.Client | null = null;
@@ -46,7 +48,7 @@ export function createRecordReader(
       const { rows } = await client.query<Record<string, unknown>>({ ...statement, values: [ids] });
       return new Map(rows.map((row) => [row[dataset.key] as string, row]));
     } catch (error) {
-      if (client !== null && !isServerError(error)) link.discard(client);
+      if (client !== null && !isDataError(error)) link.discard(client);
       throw error;
     }
   }
@@ -71,12 +73,17 @@ export function createRecordReader(
   }
 
   return {
-    find(id) {
-      if (waiting.length >= maxWaiting) return Promise.reject(new Problem('overloaded'));
-      return new Promise((resolve, reject) => {
-        waiting.push({ id, resolve, reject });
-        if (waiting.length === 1) setImmediate(readWaiting);
-      });
+    async find(id) {
+      if (pending >= maxPending) throw new Problem('overloaded');
+      pending++;
+      try {
+        return await new Promise((resolve, reject) => {
+          waiting.push({ id, resolve, reject });
+          if (waiting.length === 1) setImmediate(readWaiting);
+        });
+      } finally {
+        pending--;
+      }
     },
   };
 }
