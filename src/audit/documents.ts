@@ -58,7 +58,14 @@ export const searchOperation: Operation = {
     'entry itself. A page may be short and still have `next`.',
   tags: ['Audit'],
   parameters: [
-    { ...ref('parameters', 'ExchangeOfficial') },
+    {
+      name: 'Exchange-Official',
+      in: 'header',
+      required: true,
+      description: 'Id of the official who queries, percent-encoded UTF-8.',
+      schema: { type: 'string', maxLength: 576 },
+      example: 'auditor-7',
+    },
     ref('parameters', 'AcceptLanguage'),
     ref('parameters', 'Traceparent'),
   ],

@@ -126,8 +126,7 @@ export async function followAuthority(pool: pg.Pool, listenConfig: pg.ClientConf
   let following: Promise<void> | null = null;
 
   async function read(): Promise<void> {
-    const fresh = await readAuthority(pool);
-    if (fresh.version >= authority.version) authority = fresh;
+    authority = await readAuthority(pool);
   }
 
   /** A read under way may have taken its snapshot already, so whoever comes now waits for the next one. */
@@ -145,16 +144,22 @@ export async function followAuthority(pool: pg.Pool, listenConfig: pg.ClientConf
     return following;
   }
 
+  let polling = false;
+
   /** Failures show in readiness and in each exchange; the next tick tries again. */
   async function poll(): Promise<void> {
+    if (polling) return;
+    polling = true;
+    link.client().catch(() => undefined);
     try {
-      await link.client();
       const { rows } = await pool.query<{ version: number }>(
         'select version from audit.authority where id = 1',
       );
       if (rows[0]?.version !== authority.version) await refresh();
     } catch {
       // The database is away.
+    } finally {
+      polling = false;
     }
   }
 
