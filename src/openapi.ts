@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifySchema } from 'fastify';
 import fastifySwagger from '@fastify/swagger';
 import { errorTable, Problem, type ErrorCode } from './errors.ts';
+import { headerComponents, parameterComponents, problemSchema } from './openapi-components.ts';
 import { problemDocument } from './problem.ts';
 
 /** An OpenAPI 3.1 operation, written out where its route is. */
@@ -172,105 +173,3 @@ function document(version: number): object {
     },
   };
 }
-
-const parameterComponents = {
-  ExchangePurpose: {
-    name: 'Exchange-Purpose',
-    in: 'header',
-    required: true,
-    description: 'The code of a registered purpose.',
-    schema: { type: 'string', maxLength: 63 },
-    example: 'marriage-registration',
-  },
-  ExchangeCase: {
-    name: 'Exchange-Case',
-    in: 'header',
-    required: false,
-    description: 'Number of the case being handled, percent-encoded UTF-8; where purpose or grant demand it.',
-    schema: { type: 'string', maxLength: 1152 },
-    example: 'HY-2026-000123',
-  },
-  ExchangeOfficial: {
-    name: 'Exchange-Official',
-    in: 'header',
-    required: false,
-    description: 'Id of the official for whom the client asks, percent-encoded UTF-8; where demanded.',
-    schema: { type: 'string', maxLength: 576 },
-    example: 'clerk-17',
-  },
-  AcceptLanguage: {
-    name: 'Accept-Language',
-    in: 'header',
-    required: false,
-    description: "Language of a problem's `title` and `detail`: zh (default) or en.",
-    schema: { type: 'string' },
-    example: 'en',
-  },
-  Traceparent: {
-    name: 'traceparent',
-    in: 'header',
-    required: false,
-    description: 'W3C trace context; its trace id is kept in the entry.',
-    schema: { type: 'string' },
-    example: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01',
-  },
-};
-
-const base64Hash = { type: 'string', pattern: '^[A-Za-z0-9+/]{43}=$' };
-const headerComponents = {
-  ExchangeId: { description: 'Id of the exchange or request.', schema: { type: 'string', format: 'uuid' } },
-  ExchangeEntry: {
-    description: "Index of the exchange's entry in the audit log.",
-    schema: { type: 'integer', minimum: 0 },
-  },
-  ExchangeLeaf: { description: "The entry's leaf hash (RFC 6962), base64.", schema: base64Hash },
-  ExchangeSalt: {
-    description: 'Salt of the commitment to the body, base64; opens it later.',
-    schema: base64Hash,
-  },
-  ExchangeMasked: {
-    description: 'Names of the fields that are masked, separated by comma and space; absent when none is.',
-    schema: { type: 'string' },
-  },
-  WwwAuthenticate: { description: 'Challenge (RFC 6750, 3).', schema: { type: 'string' } },
-  RetryAfter: { description: 'Seconds to wait before trying again.', schema: { type: 'integer' } },
-  Allow: { description: 'The methods that the address takes.', schema: { type: 'string' } },
-  NoStore: { description: 'Always `no-store`.', schema: { type: 'string', const: 'no-store' } },
-};
-
-const problemSchema = {
-  type: 'object',
-  description: 'An error (RFC 9457).',
-  required: ['type', 'title', 'status', 'detail', 'instance', 'code'],
-  properties: {
-    type: { type: 'string', format: 'uri' },
-    title: { type: 'string' },
-    status: { type: 'integer', minimum: 400, maximum: 599 },
-    detail: { type: 'string' },
-    instance: {
-      type: 'string',
-      format: 'uri',
-      description: '`urn:uuid:` and the id of the exchange or request.',
-    },
-    code: { type: 'string', enum: Object.keys(errorTable), description: 'What clients compare.' },
-    errors: {
-      type: 'array',
-      description: 'The faults of a body.',
-      items: {
-        type: 'object',
-        required: ['pointer', 'detail'],
-        properties: { pointer: { type: 'string' }, detail: { type: 'string' } },
-      },
-    },
-    explain: {
-      type: 'object',
-      description: 'On 403: the rule, the fields that are not granted, and the department that can grant.',
-      required: ['rule'],
-      properties: {
-        rule: { type: 'string' },
-        missing_fields: { type: 'array', items: { type: 'string' } },
-        granted_by: { type: 'string' },
-      },
-    },
-  },
-};

@@ -1,15 +1,4 @@
-import { randomBytes } from 'node:crypto';
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  readFileSync,
-  readlinkSync,
-  realpathSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -17,16 +6,8 @@ import pg from 'pg';
 import { UserError } from '../errors.ts';
 import { findFreePort } from '../free-port.ts';
 import { connectionConfig } from './connection.ts';
-import {
-  canReach,
-  findAccount,
-  giveTo,
-  prepareBinaries,
-  runAs,
-  sharedFolder,
-  type Account,
-  type Binaries,
-} from './embedded-host.ts';
+import { findAccount, giveTo, prepareBinaries, runAs, type Account, type Binaries } from './embedded-host.ts';
+import { findPlace, readSecrets, type Secrets } from './embedded-home.ts';
 
 /** A PostgreSQL of the gateway's own, whose data lie in a home folder. */
 export interface EmbeddedServer {
@@ -39,11 +20,6 @@ export interface EmbeddedServer {
   owned: boolean;
   /** Ends the server when this process owns it. */
   stop(): Promise<void>;
-}
-
-interface Secrets {
-  password: string;
-  gatewayPassword: string;
 }
 
 const databaseName = 'onevisit';
@@ -250,43 +226,4 @@ async function initialise(
     await rm(passwordFile, { force: true });
   }
   await rename(unfinished, join(place, 'data'));
-}
-
-/**
- * The folder of the server's files: `postgres` in the home, or, where the server's account can't go there,
- * one elsewhere to which `postgres` in the home is a link.
- */
-function findPlace(home: string, account: Account | null): string {
-  const place = join(home, 'postgres');
-  if (existsSync(place)) return realpathSync(place);
-  if (account === null || canReach(account, realpathSync(home))) {
-    mkdirSync(place, { mode: 0o700 });
-    giveTo(account, place);
-    return realpathSync(place);
-  }
-  const elsewhere = join(sharedFolder(), randomBytes(8).toString('hex'));
-  mkdirSync(elsewhere, { mode: 0o700 });
-  giveTo(account, elsewhere);
-  symlinkSync(elsewhere, place);
-  return elsewhere;
-}
-
-function readSecrets(file: string): Secrets {
-  if (!existsSync(file)) {
-    const secrets = { password: newPassword(), gatewayPassword: newPassword() };
-    writeFileSync(file, `${JSON.stringify(secrets)}\n`, { mode: 0o600, flag: 'wx' });
-    return secrets;
-  }
-  chmodSync(file, 0o600);
-  try {
-    return JSON.parse(readFileSync(file, 'utf8')) as Secrets;
-  } catch (error) {
-    throw new UserError(`${file} is not readable as JSON; it holds the embedded database's passwords`, {
-      cause: error,
-    });
-  }
-}
-
-function newPassword(): string {
-  return randomBytes(24).toString('base64url');
 }
