@@ -4,13 +4,20 @@ import Fastify, { LogController, type FastifyInstance, type RouteOptions } from 
 import fastifySwaggerUi from '@fastify/swagger-ui';
 import { registerAuditRoutes } from './audit/routes.ts';
 import { Problem } from './errors.ts';
-import { registerExchangeRoutes } from './exchange/routes.ts';
+import { refuseUnknownRoute, registerExchangeRoutes } from './exchange/routes.ts';
 import type { Gateway } from './gateway.ts';
-import { registerTokens } from './identity/access-token.ts';
+import { registerTokens, type Tokens } from './identity/access-token.ts';
 import { registerIdentityRoutes } from './identity/routes.ts';
 import { registerOpenApi } from './openapi.ts';
 import { registerOperations } from './operations.ts';
 import { answerSocketFault, describeError, registerProblems, sendProblem } from './problem.ts';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** The route is there to refuse its method for a reason of its own. */
+    refused?: boolean;
+  }
+}
 
 const bodyLimitBytes = 128 * 1024;
 const maxParamLength = 100;
@@ -29,6 +36,7 @@ export async function buildApp(gateway: Gateway, logTo?: DestinationStream): Pro
   registerCommonHeaders(app, gateway);
   registerAccessLog(app);
   const tokens = await registerTokens(app, { key: gateway.keys.token, issuer, now });
+  refuseUnknownRoutes(app, tokens);
 
   const versions = [...new Set(served.map(({ dataset }) => dataset.version))].sort((a, b) => a - b);
   for (const version of versions)
@@ -107,7 +115,7 @@ function newServer({ config, issuer }: Gateway, logTo?: DestinationStream): Fast
     exposeHeadRoutes: false,
     routerOptions: { maxParamLength },
     trustProxy: config.trustedProxies.length > 0 ? config.trustedProxies : false,
-    ajv: { customOptions: { removeAdditional: false, coerceTypes: false, allErrors: true, strict: false } },
+    ajv: { customOptions: { removeAdditional: false, coerceTypes: false, strict: false } },
     logController: new LogController({ disableRequestLogging: true }),
     logger: {
       level: config.logLevel,
@@ -147,29 +155,40 @@ function registerAccessLog(app: FastifyInstance): void {
   });
 }
 
-type Routes = Map<string, Set<string>>;
+/** The methods of a path: all that are registered, and those of them that are served. */
+type Routes = Map<string, { registered: Set<string>; served: Set<string> }>;
 
 /** Collects the methods of every path as routes are registered. */
 function collectRoutes(app: FastifyInstance): Routes {
   const routes: Routes = new Map();
-  app.addHook('onRoute', ({ url, method }: RouteOptions) => {
-    const methods = routes.get(url) ?? new Set();
-    for (const one of [method].flat()) methods.add(one);
+  app.addHook('onRoute', ({ url, method, config }: RouteOptions) => {
+    const methods = routes.get(url) ?? { registered: new Set(), served: new Set() };
+    for (const one of [method].flat()) {
+      methods.registered.add(one);
+      if (config?.refused !== true) methods.served.add(one);
+    }
     routes.set(url, methods);
   });
   return routes;
 }
 
+/** An address that is not there is refused before anybody reads the body. */
+function refuseUnknownRoutes(app: FastifyInstance, tokens: Tokens): void {
+  app.addHook('onRequest', (request, _reply, done) => {
+    if (request.is404) refuseUnknownRoute(request, tokens);
+    done();
+  });
+}
+
 /** Every path answers the methods that it does not take with 405 and `Allow`. */
 function refuseOtherMethods(app: FastifyInstance, routes: Routes): void {
   for (const [url, methods] of Array.from(routes)) {
-    const allow = [...methods].sort().join(', ');
+    const allow = [...methods.served].sort().join(', ');
     app.route({
       url,
-      method: app.supportedMethods.filter((method) => !methods.has(method)),
-      handler: () => {
-        throw new Problem('method-not-allowed', { allow }, { headers: { allow } });
-      },
+      method: app.supportedMethods.filter((method) => !methods.registered.has(method)),
+      onRequest: () => Promise.reject(new Problem('method-not-allowed', { allow }, { headers: { allow } })),
+      handler: () => undefined,
     });
   }
 }

@@ -30,8 +30,8 @@ export const errorTable = {
     status: 400,
     title: { en: 'The dataset has no such field', zh: '数据集没有该字段' },
     detail: {
-      en: 'Dataset {dataset} has no field named {fields}.',
-      zh: '数据集 {dataset} 没有名为 {fields} 的字段。',
+      en: 'Dataset {dataset} has no field named {fields}.{suggestion}',
+      zh: '数据集 {dataset} 没有名为 {fields} 的字段。{suggestion}',
     },
   },
   'purpose-required': {
@@ -46,8 +46,8 @@ export const errorTable = {
     status: 400,
     title: { en: 'The purpose is not registered', zh: '用途未登记' },
     detail: {
-      en: 'The header Exchange-Purpose names no registered purpose.',
-      zh: 'Exchange-Purpose 请求头中的用途代码未登记。',
+      en: 'The header Exchange-Purpose names no registered purpose.{suggestion}',
+      zh: 'Exchange-Purpose 请求头中的用途代码未登记。{suggestion}',
     },
   },
   'case-required': {

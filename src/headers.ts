@@ -1,9 +1,9 @@
-/** Decodes a percent-encoded header; null when it is not clean text of the length. Attacker-controlled input. */
+/** Decodes a percent-encoded header; null when it is not clean text of so many characters. Attacker-controlled input. */
 export function decodeHeader(value: string, maxLength: number): string | null {
   if (!/^[\x20-\x7e]*$/.test(value)) return null;
   try {
     const text = decodeURIComponent(value);
-    return text.length <= maxLength && isCleanText(text) ? text : null;
+    return Array.from(text).length <= maxLength && isCleanText(text) ? text : null;
   } catch {
     return null;
   }
@@ -12,8 +12,9 @@ export function decodeHeader(value: string, maxLength: number): string | null {
 /** The trace id of a W3C traceparent; null when there is none, or a malformed one. Attacker-controlled input. */
 export function readTraceId(traceparent: string | string[] | undefined): string | null {
   if (typeof traceparent !== 'string') return null;
-  const [, traceId] = /^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?$/.exec(traceparent) ?? [];
-  return traceId !== undefined && !/^0+$/.test(traceId) ? traceId : null;
+  const form = /^(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?$/;
+  const [, version, traceId, more] = form.exec(traceparent) ?? [];
+  return traceId === undefined || (version === '00' && more !== undefined) ? null : traceId;
 }
 
 /** PostgreSQL takes no U+0000 and UTF-8 no lone surrogates; other control characters have no place either. */

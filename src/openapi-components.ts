@@ -15,7 +15,7 @@ export const parameterComponents = {
     in: 'header',
     required: false,
     description: 'Number of the case being handled, percent-encoded UTF-8; where purpose or grant demand it.',
-    schema: { type: 'string', maxLength: 1152 },
+    schema: { type: 'string', maxLength: 1536 },
     example: 'HY-2026-000123',
   },
   ExchangeOfficial: {
@@ -23,7 +23,7 @@ export const parameterComponents = {
     in: 'header',
     required: false,
     description: 'Id of the official for whom the client asks, percent-encoded UTF-8; where demanded.',
-    schema: { type: 'string', maxLength: 576 },
+    schema: { type: 'string', maxLength: 768 },
     example: 'clerk-17',
   },
   AcceptLanguage: {

@@ -155,7 +155,7 @@ function document(version: number): object {
                 exchange: 'Ask for data',
                 provide: "See exchanges on the department's own datasets",
                 audit: 'Query the whole audit log',
-                disclose: 'Show citizens who saw their data',
+                disclose: 'Show subjects who saw their data',
                 admin: 'Administer the gateway',
               },
             },

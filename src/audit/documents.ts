@@ -63,7 +63,7 @@ export const searchOperation: Operation = {
       in: 'header',
       required: true,
       description: 'Id of the official who queries, percent-encoded UTF-8.',
-      schema: { type: 'string', maxLength: 576 },
+      schema: { type: 'string', maxLength: 768 },
       example: 'auditor-7',
     },
     ref('parameters', 'AcceptLanguage'),

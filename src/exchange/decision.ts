@@ -1,5 +1,6 @@
+import { closest, distance } from 'fastest-levenshtein';
 import type { Dataset } from '../catalogue/catalogue.ts';
-import { Problem, type Explanation } from '../errors.ts';
+import { Problem, type Explanation, type Text } from '../errors.ts';
 import type { Authority, Grant } from '../grants/authority.ts';
 import type { AccessToken } from '../identity/access-token.ts';
 import type { DataRequest } from './request.ts';
@@ -17,6 +18,10 @@ export interface Permission {
   /** Ids of the grants that allow it, sorted. */
   grants: readonly string[];
 }
+
+/** How many letters may differ for a name to be suggested. */
+const maxDistance = 2;
+const maxFaults = 20;
 
 /**
  * Decides a read. The first fault decides, in the order of the contract: purpose, case and official, grant, id,
@@ -72,7 +77,8 @@ function permitRead({
 function checkPurpose(authority: Authority, request: DataRequest): string {
   if (request.purpose === null) throw new Problem('purpose-required');
   const purpose = authority.purposes.get(request.purpose);
-  if (purpose === undefined) throw new Problem('purpose-unknown');
+  if (purpose === undefined)
+    throw new Problem('purpose-unknown', { suggestion: suggest(request.purpose, authority.purposes.keys()) });
   if (request.headerFault !== null) throw request.headerFault;
   checkDemands(purpose.requires, request, purpose.code);
   return purpose.code;
@@ -100,7 +106,8 @@ function findGrants(
   if (forPurpose.length > 0) return forPurpose;
 
   const suspended = inTime.filter((grant) => grant.status === 'suspended');
-  const expired = begun.filter((grant) => grant.status === 'active' && grant.validUntilMs <= nowMs);
+  const ended = begun.filter((grant) => grant.validUntilMs <= nowMs);
+  const expired = ended.filter((grant) => grant.status === 'active' || grant.status === 'suspended');
   const covers = (grant: Grant): boolean => grant.purposes.includes(purpose);
   const refuse = (code: 'grant-suspended' | 'grant-expired' | 'purpose-not-granted' | 'no-grant'): Problem =>
     new Problem(code, { consumer, dataset: dataset.name, purpose }, { explain: explain(code, dataset) });
@@ -133,17 +140,43 @@ function checkFields(
 ): readonly string[] {
   const granted = new Set(grants.flatMap((grant) => grant.fields));
   if (request.fields === null) return [...dataset.fields.keys()].filter((name) => granted.has(name));
-  const unknown = request.fields.filter((name) => !dataset.fields.has(name));
-  if (unknown.length > 0)
-    throw new Problem('unknown-field', { dataset: dataset.name, fields: unknown.join(', ') });
-  const missing = request.fields.filter((name) => !granted.has(name));
+  const fields = [...new Set(request.fields)];
+  const unknown = fields.filter((name) => !dataset.fields.has(name));
+  if (unknown.length > 0) throw unknownField(dataset, request.fields, unknown);
+  const missing = fields.filter((name) => !granted.has(name));
   if (missing.length > 0)
     throw new Problem(
       'field-not-granted',
       { purpose, fields: missing.join(', ') },
       { explain: { ...explain('field-not-granted', dataset), missing_fields: missing } },
     );
-  return request.fields;
+  return fields;
+}
+
+function unknownField(dataset: Dataset, asked: readonly string[], unknown: readonly string[]): Problem {
+  const errors = asked.flatMap((name, i) =>
+    dataset.fields.has(name)
+      ? []
+      : [
+          {
+            pointer: `#/fields/${i}`,
+            detail: { en: 'is not a field of the dataset', zh: '不是该数据集的字段' },
+          },
+        ],
+  );
+  const suggestion = suggest(unknown[0]!, dataset.fields.keys());
+  return new Problem(
+    'unknown-field',
+    { dataset: dataset.name, fields: unknown.join(', '), suggestion },
+    { errors: errors.slice(0, maxFaults) },
+  );
+}
+
+/** Names what was probably meant, when something known is close to it. */
+function suggest(name: string, known: Iterable<string>): Text {
+  const nearest = closest(name, [...known]);
+  if (distance(name, nearest) > maxDistance) return { en: '', zh: '' };
+  return { en: ` Did you mean ${nearest}?`, zh: `是否想写 ${nearest}？` };
 }
 
 const rules = {

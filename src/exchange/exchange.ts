@@ -64,19 +64,20 @@ export async function exchange(
   return answer(recorded, recorded.result.outcome, recorded.result.salt);
 }
 
+/** The refusal of a token that may not ask for data. */
+export function exchangeScopeMissing(): Problem {
+  return new Problem(
+    'scope-missing',
+    { scope: 'exchange' },
+    { headers: challenge('scope-missing', 'exchange'), explain: { rule: scopeRule } },
+  );
+}
+
 const scopeRule = { en: 'the token must have the scope exchange', zh: '令牌必须具有 exchange 权限范围' };
 
 function decide(authority: Authority, dataset: Dataset, incoming: Incoming, now: Date): Decision {
   const { token, request } = incoming;
-  if (!token.scopes.includes('exchange'))
-    return {
-      allowed: false,
-      problem: new Problem(
-        'scope-missing',
-        { scope: 'exchange' },
-        { headers: challenge('scope-missing', 'exchange'), explain: { rule: scopeRule } },
-      ),
-    };
+  if (!token.scopes.includes('exchange')) return { allowed: false, problem: exchangeScopeMissing() };
   return decideRead({ token, authority, dataset, request, now });
 }
 
@@ -101,7 +102,8 @@ async function describe(
   const dataKey = subject === null ? null : await sealer.dataKey();
   const binding = outcome.kind === 'released' ? commitToBody(secrets, id, outcome.body) : null;
   const purposeKnown = request.purpose !== null && authority.purposes.has(request.purpose);
-  const fields = refused ? request.fields : outcome.decision.fields;
+  const asked = request.fields?.filter((name) => dataset.fields.has(name));
+  const fields = refused ? asked : outcome.decision.fields;
   const entry: Entry = {
     kind: 'exchange',
     id,
@@ -117,7 +119,7 @@ async function describe(
     purpose: purposeKnown ? request.purpose! : undefined,
     case: request.caseNumber ?? undefined,
     grants: refused ? undefined : [...outcome.decision.grants],
-    fields: fields === null ? undefined : [...fields].sort(),
+    fields: fields === undefined ? undefined : [...new Set(fields)].sort(),
     subjects: subject === null ? undefined : [subjectRef(secrets, dataset.name, subject)],
     sealed: subject === null ? undefined : dataKey?.seal([subject], id),
     data_key: dataKey?.id,

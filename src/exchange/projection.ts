@@ -31,11 +31,11 @@ function compileProjection(
 ): Projection {
   const members = fields.map((name, i) => ({
     name,
-    prefix: `${i === 0 ? '{' : ','}${JSON.stringify(name)}:`,
+    prefix: `${i === 0 ? '' : ','}${JSON.stringify(name)}:`,
     mask: masked.includes(name) ? dataset.fields.get(name)!.mask : null,
   }));
   return (record) => {
-    let json = '';
+    let json = '{';
     for (const { name, prefix, mask } of members) {
       const value = record[name] ?? null;
       json +=

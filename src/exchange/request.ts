@@ -13,7 +13,7 @@ export interface DataRequest {
   traceId: string | null;
   headerFault: Problem | null;
   id: string | null;
-  /** The fields asked for, without repetition; null when the consumer named none. */
+  /** The fields asked for, as sent; null when the consumer named none. */
   fields: string[] | null;
   bodyFault: Problem | null;
 }
@@ -42,7 +42,6 @@ export const readBodySchema = {
 } as const;
 
 const validateReadBody: ValidateFunction<{ id: string; fields?: string[] }> = new Ajv2020({
-  allErrors: true,
   removeAdditional: false,
   coerceTypes: false,
 }).compile(readBodySchema);
@@ -68,7 +67,7 @@ function readBody(read: () => unknown): BodyPart {
     if (!validateReadBody(body)) throw invalidRequest(malformedBody, faultsOf(validateReadBody.errors));
     if (!isCleanText(body.id))
       throw invalidRequest({ en: 'the id has control characters', zh: '标识号含有控制字符' });
-    return { id: body.id, fields: body.fields ? [...new Set(body.fields)] : null, bodyFault: null };
+    return { id: body.id, fields: body.fields ?? null, bodyFault: null };
   } catch (error) {
     if (error instanceof Problem) return { id: null, fields: null, bodyFault: error };
     throw error;
@@ -102,13 +101,13 @@ function readHeaders(headers: IncomingHttpHeaders): HeaderPart {
   const read = (name: string, maxLength: number): string | null => {
     const value = headers[name];
     if (typeof value !== 'string' || value.trim() === '') return null;
-    const text = decodeHeader(value.trim(), maxLength);
-    if (text === null)
+    const text = decodeHeader(value.trim(), maxLength)?.trim();
+    if (text === undefined)
       headerFault ??= invalidRequest({
         en: `the header ${name} must be percent-encoded UTF-8 of at most ${maxLength} characters`,
         zh: `请求头 ${name} 必须是百分号编码的 UTF-8，最多 ${maxLength} 个字符`,
       });
-    return text;
+    return text || null;
   };
   const caseNumber = read('exchange-case', maxCaseLength);
   const official = read('exchange-official', maxOfficialLength);

@@ -4,7 +4,7 @@ import type { AccessToken, Tokens } from '../identity/access-token.ts';
 import type { Metrics } from '../metrics.ts';
 import { documented } from '../openapi.ts';
 import { getOperation, readOperation } from './documents.ts';
-import { exchange, type ExchangeContext, type ServedDataset } from './exchange.ts';
+import { exchange, exchangeScopeMissing, type ExchangeContext, type ServedDataset } from './exchange.ts';
 import { readGetRequest, readPostRequest, type DataRequest } from './request.ts';
 
 export interface ExchangeRoutesOptions {
@@ -82,9 +82,22 @@ export function registerExchangeRoutes(scope: FastifyInstance, options: Exchange
           handle(served, request, reply, readGetRequest(request.headers, request.params.id, request.query)),
       );
     else
-      scope.get(`${path}/:id`, { schema }, () => {
+      scope.get(`${path}/:id`, { schema, config: { refused: true } }, () => {
         const params = { dataset: dataset.name, version: `v${dataset.version}` };
         throw new Problem('ids-not-in-urls', params, { headers: { allow: '' } });
       });
   }
+}
+
+/**
+ * Refuses a request for an address that is not there; one that looks like a data request only after its token.
+ *
+ * @throws Problem always
+ */
+export function refuseUnknownRoute(request: FastifyRequest, tokens: Tokens): never {
+  if (/^\/v\d+\/[^/]+\/read$/.test(request.url)) {
+    const token = tokens.verify(request.headers.authorization);
+    if (!token.scopes.includes('exchange')) throw exchangeScopeMissing();
+  }
+  throw new Problem('route-unknown');
 }

@@ -122,13 +122,22 @@ export async function listGrants(
     plain_fields: row.plain_fields,
     purposes: row.purposes,
     legal_basis: row.legal_basis,
-    status: row.status === 'active' && row.valid_until <= now ? 'expired' : row.status,
+    status: statusOf(row, now),
     valid_from: row.valid_from.toISOString(),
     valid_until: row.valid_until.toISOString(),
     requires: row.requires,
     decided_by: row.decided_by,
     reason: row.reason,
   }));
+}
+
+/** Time ends what was in force, suspended or not. */
+function statusOf(
+  { status, valid_until }: { status: StoredGrantStatus; valid_until: Date },
+  now: Date,
+): GrantSummary['status'] {
+  const inForce = status === 'active' || status === 'suspended';
+  return inForce && valid_until <= now ? 'expired' : status;
 }
 
 /**
