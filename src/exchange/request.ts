@@ -101,13 +101,13 @@ function readHeaders(headers: IncomingHttpHeaders): HeaderPart {
   const read = (name: string, maxLength: number): string | null => {
     const value = headers[name];
     if (typeof value !== 'string' || value.trim() === '') return null;
-    const text = decodeHeader(value.trim(), maxLength)?.trim();
-    if (text === undefined)
+    const text = decodeHeader(value.trim(), maxLength);
+    if (text === null)
       headerFault ??= invalidRequest({
         en: `the header ${name} must be percent-encoded UTF-8 of at most ${maxLength} characters`,
         zh: `请求头 ${name} 必须是百分号编码的 UTF-8，最多 ${maxLength} 个字符`,
       });
-    return text || null;
+    return text?.trim() === '' ? null : text;
   };
   const caseNumber = read('exchange-case', maxCaseLength);
   const official = read('exchange-official', maxOfficialLength);
