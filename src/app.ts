@@ -1,16 +1,18 @@
 import { randomUUID } from 'node:crypto';
 import { METHODS } from 'node:http';
-import Fastify, { LogController, type FastifyInstance, type RouteOptions } from 'fastify';
+import Fastify, { LogController, type FastifyInstance } from 'fastify';
 import fastifySwaggerUi from '@fastify/swagger-ui';
 import { registerAuditRoutes } from './audit/routes.ts';
+import { describeError } from './describe-error.ts';
 import { Problem } from './errors.ts';
-import { refuseUnknownRoute, registerExchangeRoutes } from './exchange/routes.ts';
+import { registerExchangeRoutes } from './exchange/routes.ts';
 import type { Gateway } from './gateway.ts';
-import { registerTokens, type Tokens } from './identity/access-token.ts';
+import { registerTokens } from './identity/access-token.ts';
 import { registerIdentityRoutes } from './identity/routes.ts';
 import { registerOpenApi } from './openapi.ts';
 import { registerOperations } from './operations.ts';
-import { answerSocketFault, describeError, registerProblems, sendProblem } from './problem.ts';
+import { collectRoutes, refuseOtherMethods, refuseUnknownRoutes, registerRequestRules } from './routing.ts';
+import { answerSocketFault, registerProblems, sendProblem } from './problem.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -32,7 +34,8 @@ export async function buildApp(gateway: Gateway, logTo?: DestinationStream): Pro
   const { authority, log, secrets, now } = exchanges;
   const app = newServer(gateway, logTo);
   const routes = collectRoutes(app);
-  registerProblems(app, issuer);
+  registerProblems(app, gateway);
+  registerRequestRules(app, routes);
   registerCommonHeaders(app, gateway);
   registerAccessLog(app);
   const tokens = await registerTokens(app, { key: gateway.keys.token, issuer, now });
@@ -60,7 +63,7 @@ export async function buildApp(gateway: Gateway, logTo?: DestinationStream): Pro
         if (config.opsPort === null) registerOperations(scope, gateway);
         await scope.register(fastifySwaggerUi, {
           routePrefix: '/docs',
-          staticCSP: true,
+          staticCSP: docsPolicy,
           theme: {
             title: 'OneVisit',
             css: [{ filename: 'onevisit.css', content: '.swagger-ui .topbar { display: none }' }],
@@ -75,6 +78,16 @@ export async function buildApp(gateway: Gateway, logTo?: DestinationStream): Pro
   await app.ready();
   return app;
 }
+
+/** What the documents' page may load: its own files, and nothing from elsewhere. */
+const docsPolicy = {
+  'default-src': ["'self'"],
+  'script-src': ["'self'"],
+  'object-src': ["'none'"],
+  'img-src': ["'self'", 'data:'],
+  'style-src': ["'self'", "'unsafe-inline'"],
+  'frame-ancestors': ["'none'"],
+};
 
 /** Logs hold no message of an error and nothing of a request: either may quote personal data. */
 const logSerializers = {
@@ -92,14 +105,16 @@ interface DestinationStream {
 export async function buildOperationsApp(gateway: Gateway): Promise<FastifyInstance> {
   const app = newServer(gateway);
   const routes = collectRoutes(app);
-  registerProblems(app, gateway.issuer);
+  registerProblems(app, gateway);
+  registerRequestRules(app, routes);
   registerOperations(app, gateway);
   refuseOtherMethods(app, routes);
   await app.ready();
   return app;
 }
 
-function newServer({ config, issuer }: Gateway, logTo?: DestinationStream): FastifyInstance {
+function newServer(gateway: Gateway, logTo?: DestinationStream): FastifyInstance {
+  const { config } = gateway;
   const app = Fastify({
     bodyLimit: bodyLimitBytes,
     requestTimeout: 30_000,
@@ -122,9 +137,11 @@ function newServer({ config, issuer }: Gateway, logTo?: DestinationStream): Fast
       serializers: logSerializers,
       ...(logTo !== undefined && { stream: logTo }),
     },
-    clientErrorHandler: answerSocketFault(issuer),
+    clientErrorHandler: answerSocketFault(gateway),
+    // Fastify answers these itself as problems; Node would close the connection without a word.
+    http: { requireHostHeader: false },
     frameworkErrors: (_error, request, reply) => {
-      void sendProblem(new Problem('route-unknown'), request, reply, issuer);
+      void sendProblem(new Problem('route-unknown'), request, reply, gateway);
     },
   });
   app.removeContentTypeParser('text/plain');
@@ -132,6 +149,8 @@ function newServer({ config, issuer }: Gateway, logTo?: DestinationStream): Fast
   for (const method of METHODS)
     if (!app.supportedMethods.includes(method) && method !== 'CONNECT')
       app.addHttpMethod(method, { hasBody: false });
+  // Node would answer an odd Expect itself, and not as a problem.
+  app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response));
   return app;
 }
 
@@ -153,42 +172,4 @@ function registerAccessLog(app: FastifyInstance): void {
     );
     done();
   });
-}
-
-/** The methods of a path: all that are registered, and those of them that are served. */
-type Routes = Map<string, { registered: Set<string>; served: Set<string> }>;
-
-/** Collects the methods of every path as routes are registered. */
-function collectRoutes(app: FastifyInstance): Routes {
-  const routes: Routes = new Map();
-  app.addHook('onRoute', ({ url, method, config }: RouteOptions) => {
-    const methods = routes.get(url) ?? { registered: new Set(), served: new Set() };
-    for (const one of [method].flat()) {
-      methods.registered.add(one);
-      if (config?.refused !== true) methods.served.add(one);
-    }
-    routes.set(url, methods);
-  });
-  return routes;
-}
-
-/** An address that is not there is refused before anybody reads the body. */
-function refuseUnknownRoutes(app: FastifyInstance, tokens: Tokens): void {
-  app.addHook('onRequest', (request, _reply, done) => {
-    if (request.is404) refuseUnknownRoute(request, tokens);
-    done();
-  });
-}
-
-/** Every path answers the methods that it does not take with 405 and `Allow`. */
-function refuseOtherMethods(app: FastifyInstance, routes: Routes): void {
-  for (const [url, methods] of Array.from(routes)) {
-    const allow = [...methods.served].sort().join(', ');
-    app.route({
-      url,
-      method: app.supportedMethods.filter((method) => !methods.registered.has(method)),
-      onRequest: () => Promise.reject(new Problem('method-not-allowed', { allow }, { headers: { allow } })),
-      handler: () => undefined,
-    });
-  }
 }

@@ -3,21 +3,28 @@ import { Command as Program, CommanderError, Option } from 'commander';
 import packageJson from '../package.json' with { type: 'json' };
 import type { Command, CommandInput } from './command.ts';
 import { readConfig, ConfigError } from './config.ts';
+import { describeError } from './describe-error.ts';
 import { UserError } from './errors.ts';
-import { describeError } from './problem.ts';
-import { grantCommands } from './grants/commands.ts';
-import { identityCommands } from './identity/commands.ts';
-import { operatorCommands } from './operator-commands.ts';
-import { recordCommands } from './records/commands.ts';
-import { sandboxCommands } from './sandbox/commands.ts';
 
-const commands: Command[] = [
-  ...operatorCommands,
-  ...identityCommands,
-  ...grantCommands,
-  ...recordCommands,
-  ...sandboxCommands,
-];
+/** The table of commands: those of a word are imported when it is typed, because most need but a part of all. */
+const operator = async (): Promise<Command[]> => (await import('./operator-commands.ts')).operatorCommands;
+const identity = async (): Promise<Command[]> => (await import('./identity/commands.ts')).identityCommands;
+const grants = async (): Promise<Command[]> => (await import('./grants/commands.ts')).grantCommands;
+const records = async (): Promise<Command[]> => (await import('./records/commands.ts')).recordCommands;
+const sandbox = async (): Promise<Command[]> => (await import('./sandbox/commands.ts')).sandboxCommands;
+const commandsOf: Record<string, () => Promise<Command[]>> = {
+  serve: operator,
+  migrate: operator,
+  openapi: operator,
+  department: identity,
+  client: identity,
+  purpose: grants,
+  grant: grants,
+  load: records,
+  dataset: records,
+  sandbox,
+  token: sandbox,
+};
 
 const exitRefused = 1;
 const exitWrongUsage = 2;
@@ -31,12 +38,19 @@ const program = new Program('onevisit')
   .exitOverride()
   .showHelpAfterError('(--help tells more)')
   .action(() => program.outputHelp());
-for (const command of commands) addCommand(command);
+for (const command of await findCommands(process.argv[2])) addCommand(command);
 
 try {
   await program.parseAsync();
 } catch (error) {
   process.exitCode = explain(error);
+}
+
+/** The commands of a word; all of them when there is no such word, so that help can list them. */
+async function findCommands(word = ''): Promise<Command[]> {
+  if (Object.hasOwn(commandsOf, word)) return commandsOf[word]!();
+  const all = await Promise.all([operator(), identity(), grants(), records(), sandbox()]);
+  return all.flat();
 }
 
 function addCommand(command: Command): void {
@@ -96,5 +110,10 @@ function explain(error: unknown): number {
 
 function isUnreachable(error: unknown): error is NodeJS.ErrnoException {
   const { code } = error as { code?: unknown };
-  return typeof code === 'string' && /^(E[A-Z_]+|28\w{3}|3D000|57P03|08\w{3}|53300)$/.test(code);
+  return (
+    typeof code === 'string' &&
+    /^(ECONN\w+|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT|EPIPE|28\w{3}|3D000|57P0\d|08\w{3}|53300)$/.test(
+      code,
+    )
+  );
 }

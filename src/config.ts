@@ -144,7 +144,7 @@ function parseDatabaseUrl(value: string): string {
 
 function parseHost(value: string): string {
   if (isIP(value) === 0 && !/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/i.test(value))
-    throw new Error(`"${value}" is neither an IP address nor a host name`);
+    throw new Error('is neither an IP address nor a host name');
   return value;
 }
 
@@ -157,7 +157,7 @@ function parsePort(value: string): number {
 function parseIssuer(value: string): string {
   const url = URL.canParse(value) ? new URL(value) : null;
   if (url === null || !['http:', 'https:'].includes(url.protocol) || url.search || url.hash || url.username)
-    throw new Error(`"${value}" is not an http or https URL without query and fragment (RFC 8414, 2)`);
+    throw new Error('is not an http or https URL without user, query and fragment (RFC 8414, 2)');
   return value.replace(/\/+$/, '');
 }
 

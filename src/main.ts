@@ -45,9 +45,13 @@ export async function serve(config: Config, say: (line: string) => void): Promis
     const gateway = await openGateway({ config, keys, issuer, databaseUrl, catalogue });
     const apps: FastifyInstance[] = [];
     try {
-      apps.push(await listen(await buildApp(gateway), config.host, port));
-      if (config.opsPort !== null)
-        apps.push(await listen(await buildOperationsApp(gateway), config.host, config.opsPort));
+      apps.push(await listen(await buildApp(gateway), { host: config.host, port, setting: 'PORT' }));
+      if (config.opsPort !== null) {
+        const opsPort = config.opsPort === 0 ? await findFreePort(config.host) : config.opsPort;
+        const address = { host: config.host, port: opsPort, setting: 'OPS_PORT' };
+        apps.push(await listen(await buildOperationsApp(gateway), address));
+        say(`Health and metrics on port ${opsPort}`);
+      }
       say(
         embedded === null ? `OneVisit serves ${issuer}, listening on ${baseUrl}` : welcome(config, baseUrl),
       );
@@ -75,7 +79,7 @@ async function startEmbedded(
     makeMissingKeys(config.home);
     await migrate(server.adminUrl);
     await setGatewayPassword(server.adminUrl, server.gatewayPassword);
-    if (config.issuer === null) await forgetDefaultIssuer(server.adminUrl, issuer);
+    if (config.issuer === null) await followListenUrl(server.adminUrl, issuer);
     await seedSandbox({ home: config.home, adminUrl: server.adminUrl, baseUrl, catalogue, say });
     return server;
   } catch (error) {
@@ -84,11 +88,29 @@ async function startEmbedded(
   }
 }
 
-/** Without ISSUER an embedded gateway's issuer is where it listens, and that may change from start to start. */
-async function forgetDefaultIssuer(adminUrl: string, issuer: string): Promise<void> {
+/**
+ * Without ISSUER an embedded gateway's issuer is where it listens, and that may change from start to start. An
+ * issuer that was set once stays remembered.
+ */
+async function followListenUrl(adminUrl: string, issuer: string): Promise<void> {
   const { database, close } = openDatabase(adminUrl, 'onevisit', { maxConnections: 1 });
-  await database.updateTable('registry.setting').set({ value: issuer }).where('key', '=', 'ISSUER').execute();
-  await close();
+  try {
+    const keys = ['ISSUER', 'ISSUER is the listen URL'];
+    const rows = await database
+      .selectFrom('registry.setting')
+      .select('key')
+      .where('key', 'in', keys)
+      .execute();
+    const wasSet = rows.length === 1;
+    if (wasSet) return;
+    await database
+      .insertInto('registry.setting')
+      .values(keys.map((key) => ({ key, value: issuer })))
+      .onConflict((conflict) => conflict.column('key').doUpdateSet({ value: issuer }))
+      .execute();
+  } finally {
+    await close();
+  }
 }
 
 function requireKeys(config: Config): Keys {
@@ -126,7 +148,10 @@ async function checkDatabase(
   }
 }
 
-async function listen(app: FastifyInstance, host: string, port: number): Promise<FastifyInstance> {
+async function listen(
+  app: FastifyInstance,
+  { host, port, setting }: { host: string; port: number; setting: string },
+): Promise<FastifyInstance> {
   try {
     await app.listen({ host, port });
     return app;
@@ -134,7 +159,7 @@ async function listen(app: FastifyInstance, host: string, port: number): Promise
     await app.close();
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'EADDRINUSE')
-      throw new UserError(`${host}:${port} is taken by another program; set PORT to another`, {
+      throw new UserError(`${host}:${port} is taken by another program; set ${setting} to another`, {
         cause: error,
       });
     if (code === 'EADDRNOTAVAIL' || code === 'EACCES' || code === 'ENOTFOUND')

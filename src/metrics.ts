@@ -6,6 +6,8 @@ export interface Metrics {
   /** Begins to time an exchange; the function it gives counts how it ended. The first call of that counts. */
   exchangeStarted(labels: { dataset: string; operation: string }): (outcome: string, code: string) => void;
   appended: (entries: number) => void;
+  /** Counts an error that was answered, within an exchange or beside it. */
+  problemAnswered: (code: string) => void;
 }
 
 /**
@@ -21,6 +23,12 @@ export function createMetrics(readIndexLag: () => Promise<number>): Metrics {
     name: 'onevisit_exchanges_total',
     help: 'Exchanges by dataset, operation, outcome and code',
     labelNames: ['dataset', 'operation', 'outcome', 'code'],
+    registers,
+  });
+  const problems = new Counter({
+    name: 'onevisit_problems_total',
+    help: 'Errors answered, by code: refused exchanges, and faults before or beside one',
+    labelNames: ['code'],
     registers,
   });
   const latency = new Histogram({
@@ -44,7 +52,7 @@ export function createMetrics(readIndexLag: () => Promise<number>): Metrics {
       try {
         this.set(await readIndexLag());
       } catch {
-        this.reset();
+        this.remove();
       }
     },
   });
@@ -62,5 +70,6 @@ export function createMetrics(readIndexLag: () => Promise<number>): Metrics {
       };
     },
     appended: (entries) => batches.observe(entries),
+    problemAnswered: (code) => problems.inc({ code }),
   };
 }

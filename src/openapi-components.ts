@@ -63,7 +63,6 @@ export const headerComponents = {
   },
   WwwAuthenticate: { description: 'Challenge (RFC 6750, 3).', schema: { type: 'string' } },
   RetryAfter: { description: 'Seconds to wait before trying again.', schema: { type: 'integer' } },
-  Allow: { description: 'The methods that the address takes.', schema: { type: 'string' } },
   NoStore: { description: 'Always `no-store`.', schema: { type: 'string', const: 'no-store' } },
 };
 

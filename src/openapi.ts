@@ -54,7 +54,6 @@ export function problems(
         'Exchange-Id': ref('headers', 'ExchangeId'),
         ...(status === 401 && { 'WWW-Authenticate': ref('headers', 'WwwAuthenticate') }),
         ...(status === 503 && { 'Retry-After': ref('headers', 'RetryAfter') }),
-        ...(status === 405 && { Allow: ref('headers', 'Allow') }),
         ...Object.assign({}, ...grouped.map(headersOf)),
       },
       content: {

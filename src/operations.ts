@@ -46,7 +46,7 @@ const livezOperation: Operation = {
         { status: 'live' },
       ),
     },
-    ...problems(['overloaded']),
+    ...problems(['headers-too-large', 'overloaded']),
   },
 };
 
@@ -79,7 +79,7 @@ const readyzOperation: Operation = {
         checks: { process: 'ok', database: 'unreachable', migrations: 'unknown', audit_lag: 'unknown' },
       }),
     },
-    ...problems(['internal-error']),
+    ...problems(['headers-too-large', 'internal-error']),
   },
 };
 
@@ -95,6 +95,6 @@ const metricsOperation: Operation = {
         'text/plain': { schema: { type: 'string' }, example: '# HELP onevisit_exchanges_total …\n' },
       },
     },
-    ...problems(['overloaded']),
+    ...problems(['headers-too-large', 'overloaded']),
   },
 };

@@ -3,6 +3,7 @@ import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import Negotiator from 'negotiator';
+import { describeError } from './describe-error.ts';
 import { errorTable, Problem, type ErrorCode, type Text } from './errors.ts';
 import { faultsOf, malformedBody } from './validation.ts';
 
@@ -22,13 +23,19 @@ export interface ProblemDocument {
   explain?: { rule: string; missing_fields?: string[]; granted_by?: string };
 }
 
+/** What problems need of the gateway. */
+export interface ProblemContext {
+  issuer: string;
+  metrics: { problemAnswered: (code: ErrorCode) => void };
+}
+
 /** Makes every error of the app, unknown routes included, a problem; the one error handler there is. */
-export function registerProblems(app: FastifyInstance, issuer: string): void {
+export function registerProblems(app: FastifyInstance, context: ProblemContext): void {
   app.setErrorHandler((error: FastifyError | Problem, request, reply) =>
-    sendProblem(toProblem(error, request), request, reply, issuer),
+    sendProblem(toProblem(error, request), request, reply, context),
   );
   app.setNotFoundHandler((request, reply) =>
-    sendProblem(new Problem('route-unknown'), request, reply, issuer),
+    sendProblem(new Problem('route-unknown'), request, reply, context),
   );
 }
 
@@ -37,8 +44,9 @@ export function sendProblem(
   problem: Problem,
   request: FastifyRequest,
   reply: FastifyReply,
-  issuer: string,
+  { issuer, metrics }: ProblemContext,
 ): FastifyReply {
+  metrics.problemAnswered(problem.code);
   const language = new Negotiator(request.raw).language(['zh', 'en']) === 'en' ? 'en' : 'zh';
   const document = problemDocument(problem, { issuer, language, instance: request.id });
   if (problem.status >= 500)
@@ -108,7 +116,9 @@ function toProblem(error: FastifyError | Problem, request: FastifyRequest): Prob
   }
   if (error.statusCode !== undefined && error.statusCode >= 400 && error.statusCode < 500)
     return new Problem('invalid-request', {
-      reason: { en: 'the body can not be read', zh: '无法读取请求体' },
+      reason: error.code?.startsWith('FST_ERR_CTP_')
+        ? { en: 'the body can not be read', zh: '无法读取请求体' }
+        : { en: 'it can not be understood', zh: '无法理解该请求' },
     });
   return new Problem('internal-error', {}, { cause: error });
 }
@@ -119,21 +129,11 @@ function expectedMediaType(request: FastifyRequest): string {
     : 'application/json';
 }
 
-/** An error for the log: its kind and where it arose. Messages are left out, they may quote data. */
-export function describeError(error: unknown): Record<string, unknown> | undefined {
-  if (!(error instanceof Error)) return undefined;
-  const { code } = error as NodeJS.ErrnoException;
-  const frames = error.stack?.split('\n').filter((line) => /^\s+at /.test(line)) ?? [];
-  return {
-    name: error.name,
-    ...(code !== undefined && { code }),
-    at: frames.slice(0, 4).map((line) => line.trim()),
-    ...(error.cause !== undefined && { cause: describeError(error.cause) }),
-  };
-}
-
 /** Answers what Node's HTTP parser refuses before there is a request: the same problem, written by hand. */
-export function answerSocketFault(issuer: string): (error: NodeJS.ErrnoException, socket: Socket) => void {
+export function answerSocketFault({
+  issuer,
+  metrics,
+}: ProblemContext): (error: NodeJS.ErrnoException, socket: Socket) => void {
   const reasons: Record<string, ErrorCode> = {
     HPE_HEADER_OVERFLOW: 'headers-too-large',
     ERR_HTTP_REQUEST_TIMEOUT: 'request-timeout',
@@ -147,6 +147,7 @@ export function answerSocketFault(issuer: string): (error: NodeJS.ErrnoException
     const problem = new Problem(code, {
       reason: { en: 'it is not well-formed HTTP', zh: '不是合法的 HTTP 报文' },
     });
+    metrics.problemAnswered(code);
     const instance = randomUUID();
     const body = JSON.stringify(problemDocument(problem, { issuer, language: 'zh', instance }));
     const head = [

@@ -17,8 +17,14 @@ export function faultsOf(errors: readonly ErrorObject[] | null | undefined): Fau
   const chinese = (errors ?? []).map((error) => ({ ...error }));
   localize.en(english);
   localize.zh(chinese);
-  return english.map(({ instancePath, message }, i) => ({
-    pointer: `#${instancePath}`,
+  return english.map(({ instancePath, message, params }, i) => ({
+    pointer: `#${instancePath}${unknownMember(params)}`,
     detail: { en: message ?? 'is invalid', zh: chinese[i]?.message ?? '无效' },
   }));
+}
+
+/** The pointer to a member that should not be there, when its name is one that a member could have. */
+function unknownMember(params: Record<string, unknown>): string {
+  const name = params.additionalProperty;
+  return typeof name === 'string' && /^\w{1,63}$/.test(name) ? `/${name}` : '';
 }

@@ -3,7 +3,7 @@
  * then looks for personal data in everything that was logged. Arguments go to tap (`npm test -- test/app.test.ts`).
  */
 import { spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openEmbedded } from '../src/db/embedded.ts';
@@ -13,6 +13,7 @@ import { fillSandbox } from '../src/sandbox/seed.ts';
 import { findPersonalData } from './personal-data.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'onevisit-test-'));
+chmodSync(folder, 0o711);
 const logs = join(folder, 'logs');
 const results = join(import.meta.dirname, '..', '.tap', 'test-results');
 rmSync(results, { recursive: true, force: true });

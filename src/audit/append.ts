@@ -68,7 +68,7 @@ export function openAppender(config: pg.ClientConfig, onBatch: (entries: number)
   async function appendBatch(batch: Waiting[]): Promise<void> {
     try {
       const base = await appendOnce(batch);
-      onBatch(batch.length);
+      if (base !== null) onBatch(batch.length);
       batch.forEach((entry, i) => entry.resolve(base === null ? null : base + i));
     } catch (error) {
       // Bad data aborts the statement before it can commit: whose entry is good must not suffer for it.

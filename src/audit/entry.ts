@@ -57,11 +57,12 @@ export function leafHash(bytes: Buffer): Buffer {
 /**
  * Canonical JSON (RFC 8785) of objects, arrays, strings, booleans and integers; undefined members are left out.
  *
- * @throws TypeError on any other value, and on strings that are not well-formed Unicode
+ * @throws TypeError on any other value, and on strings with lone surrogates or U+0000
  */
 export function canonicalJson(value: unknown): string {
   if (typeof value === 'string') {
-    if (!value.isWellFormed()) throw new TypeError('canonical JSON takes no lone surrogates');
+    if (!value.isWellFormed() || value.includes('\0'))
+      throw new TypeError('entries take no lone surrogates and no U+0000: PostgreSQL could not read them');
     return JSON.stringify(value);
   }
   if (typeof value === 'boolean') return String(value);
@@ -70,7 +71,7 @@ export function canonicalJson(value: unknown): string {
   if (typeof value === 'object' && value !== null) {
     const members = Object.entries(value).filter(([, member]) => member !== undefined);
     members.sort(([a], [b]) => (a < b ? -1 : 1));
-    return `{${members.map(([name, member]) => `${JSON.stringify(name)}:${canonicalJson(member)}`).join(',')}}`;
+    return `{${members.map(([name, member]) => `${canonicalJson(name)}:${canonicalJson(member)}`).join(',')}}`;
   }
   throw new TypeError(`canonical JSON takes no ${value === null ? 'null' : typeof value}`);
 }

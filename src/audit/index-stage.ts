@@ -6,7 +6,7 @@ export interface IndexStage {
   stop(): Promise<void>;
 }
 
-const stepEntries = 2000;
+const maxStepEntries = 2000;
 const pauseMs = 200;
 const partitionsEveryMs = 60_000;
 
@@ -17,6 +17,7 @@ const partitionsEveryMs = 60_000;
 export function startIndexStage(pool: pg.Pool): IndexStage {
   let stopped = false;
   let partitionsMadeAtMs = 0;
+  let stepEntries = maxStepEntries;
 
   async function step(): Promise<number> {
     if (Date.now() - partitionsMadeAtMs > partitionsEveryMs) {
@@ -33,8 +34,11 @@ export function startIndexStage(pool: pg.Pool): IndexStage {
 
   async function run(): Promise<void> {
     while (!stopped) {
-      const taken = await step().catch(() => 0);
-      if (taken < stepEntries && !stopped) await sleep(pauseMs);
+      const asked = stepEntries;
+      const taken = await step().catch(() => null);
+      // Entries with many subjects may take longer than a statement may: the next step is smaller.
+      stepEntries = taken === null ? Math.max(1, asked >> 1) : Math.min(maxStepEntries, asked * 2);
+      if ((taken === null || taken < asked) && !stopped) await sleep(pauseMs);
     }
   }
 

@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Catalogue } from '../catalogue/catalogue.ts';
+import { isCalendarDate } from '../catalogue/formats.ts';
 import type { Database } from '../db/database.ts';
 import { Problem, type Fault } from '../errors.ts';
 import type { AuthorityView } from '../grants/authority.ts';
@@ -164,7 +165,7 @@ function readOfficial(request: FastifyRequest): string {
 function readTime(pointer: string, value: string | undefined): Date | undefined {
   if (value === undefined) return undefined;
   const time = new Date(value);
-  if (!Number.isNaN(time.getTime())) return time;
+  if (!Number.isNaN(time.getTime()) && isCalendarDate(value.slice(0, 10))) return time;
   throw invalidBody(pointer, { en: 'is not a time that exists', zh: '不是有效的时间' });
 }
 

@@ -45,12 +45,18 @@ export function readSecrets(file: string): Secrets {
     return secrets;
   }
   chmodSync(file, 0o600);
+  const secrets = parseSecrets(readFileSync(file, 'utf8'));
+  if (secrets !== null) return secrets;
+  throw new UserError(`${file} is damaged: it should hold the embedded database's two passwords as JSON`);
+}
+
+function parseSecrets(content: string): Secrets | null {
   try {
-    return JSON.parse(readFileSync(file, 'utf8')) as Secrets;
-  } catch (error) {
-    throw new UserError(`${file} is not readable as JSON; it holds the embedded database's passwords`, {
-      cause: error,
-    });
+    const { password, gatewayPassword } = JSON.parse(content) as Partial<Secrets>;
+    const good = [password, gatewayPassword].every((one) => typeof one === 'string' && one !== '');
+    return good ? ({ password, gatewayPassword } as Secrets) : null;
+  } catch {
+    return null;
   }
 }
 

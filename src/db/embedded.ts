@@ -46,6 +46,7 @@ export async function openEmbedded(home: string): Promise<EmbeddedServer> {
   let { client, port } = await adoptOrStart(server, null);
   const owned = await takeOwnership(client);
   let stopping = false;
+  let restarting: Promise<void> | null = null;
   if (owned) watch();
   else await client.end();
 
@@ -56,7 +57,7 @@ export async function openEmbedded(home: string): Promise<EmbeddedServer> {
   /** A server that ends while the gateway runs is started again on its port. */
   function watch(): void {
     client.once('end', () => {
-      if (!stopping) void restart();
+      if (!stopping) restarting = restart();
     });
   }
   async function restart(): Promise<void> {
@@ -80,6 +81,8 @@ export async function openEmbedded(home: string): Promise<EmbeddedServer> {
     async stop() {
       if (!owned || stopping) return;
       stopping = true;
+      await restarting;
+      if (readPostmaster(data) === null) return;
       await runAs(account, place, binaries.pg_ctl, [
         'stop',
         `--pgdata=${data}`,

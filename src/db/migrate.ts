@@ -1,4 +1,5 @@
 import { readdir } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { sql } from 'kysely';
 import { Migrator, type Migration, type MigrationProvider } from 'kysely/migration';
 import { UserError } from '../errors.ts';
@@ -10,6 +11,7 @@ const migrationSchema = 'migration';
 /** A migration may rebuild a large table; waiting for a lock, though, it would block the gateways. */
 const statementTimeoutMs = 30 * 60_000;
 const lockTimeout = '5s';
+const maxRoleAttempts = 20;
 
 /**
  * Brings the database to this program's schema, as the owner.
@@ -24,6 +26,9 @@ export async function migrate(adminUrl: string): Promise<string[]> {
     statementTimeoutMs,
   });
   try {
+    // Another migration of the same database waits here until this one is done.
+    await sql`set lock_timeout = 0`.execute(database);
+    await sql`select pg_advisory_lock(7103, 200)`.execute(database);
     await ensureRoles(database);
     await refuseNewerSchema(database);
     await sql`set role onevisit_owner`.execute(database);
@@ -97,6 +102,18 @@ const provider: MigrationProvider = {
  * table and has no login; a gateway's and an auditor's login are these roles, or members of them.
  */
 async function ensureRoles(database: Database): Promise<void> {
+  for (let attempt = 1; ; attempt++)
+    try {
+      await makeRoles(database);
+      return;
+    } catch (error) {
+      const concurrent = (error as Error).message === 'tuple concurrently updated';
+      if (!concurrent || attempt >= maxRoleAttempts) throw error;
+      await sleep(100);
+    }
+}
+
+async function makeRoles(database: Database): Promise<void> {
   for (const role of ['onevisit_owner', 'onevisit_gateway', 'onevisit_auditor'])
     await sql`
       do $$ begin

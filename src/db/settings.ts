@@ -10,16 +10,23 @@ import type { Database } from './database.ts';
  */
 export async function rememberSettings(database: Database, settings: Record<string, string>): Promise<void> {
   const rows = Object.entries(settings).map(([key, value]) => ({ key, value }));
-  await database
-    .insertInto('registry.setting')
-    .values(rows)
-    .onConflict((conflict) => conflict.doNothing())
-    .execute();
-  const remembered = await database
-    .selectFrom('registry.setting')
-    .selectAll()
-    .where('key', 'in', Object.keys(settings))
-    .execute();
+  await database.transaction().execute(async (transaction) => {
+    await transaction
+      .insertInto('registry.setting')
+      .values(rows)
+      .onConflict((conflict) => conflict.doNothing())
+      .execute();
+    const remembered = await transaction
+      .selectFrom('registry.setting')
+      .selectAll()
+      .where('key', 'in', Object.keys(settings))
+      .execute();
+    refuseOthers(settings, remembered);
+  });
+}
+
+/** What throws here also undoes what was new: a refused start leaves nothing behind. */
+function refuseOthers(settings: Record<string, string>, remembered: { key: string; value: string }[]): void {
   const faults = remembered
     .filter(({ key, value }) => settings[key] !== value)
     .map(({ key, value }) => `${key}: this database was first used with ${value}, not with ${settings[key]}`);

@@ -54,39 +54,31 @@ export function readOperation(dataset: Dataset): Operation {
   };
 }
 
-/** `GET /v1/{dataset}/{id}` as its document tells it. */
-export function getOperation(dataset: Dataset, served: boolean): Operation {
-  const parameters = [
-    {
-      name: 'id',
-      in: 'path',
-      required: true,
-      description: dataset.fields.get(dataset.key)!.schema.description,
-      schema: keySchema(dataset),
-    },
-    ...(served
-      ? [
-          {
-            name: 'fields',
-            in: 'query',
-            required: false,
-            description: 'Fields to release, separated by commas; all that are granted when absent.',
-            schema: { type: 'string' },
-            example: exampleRequest(dataset).fields.join(','),
-          },
-          ...requestParameters,
-        ]
-      : []),
-  ];
+/** `GET /v1/{dataset}/{id}` as its document tells it, where ids may be in URLs. */
+export function getOperation(dataset: Dataset): Operation {
   return {
     operationId: `get${pascal(dataset.name)}`,
-    summary: served
-      ? `Read a record of ${dataset.title.en} (${dataset.title.zh}) by GET`
-      : `Not served: ids of ${dataset.title.en} do not belong in URLs`,
+    summary: `Read a record of ${dataset.title.en} (${dataset.title.zh}) by GET`,
     tags: ['Data requests'],
-    parameters,
-    ...(!served && { security: [] }),
-    responses: served ? { 200: recordResponse(dataset), ...refusals() } : problems(['ids-not-in-urls']),
+    parameters: [
+      {
+        name: 'id',
+        in: 'path',
+        required: true,
+        description: dataset.fields.get(dataset.key)!.schema.description,
+        schema: keySchema(dataset),
+      },
+      {
+        name: 'fields',
+        in: 'query',
+        required: false,
+        description: 'Fields to release, separated by commas; all that are granted when absent.',
+        schema: { type: 'string' },
+        example: exampleRequest(dataset).fields.join(','),
+      },
+      ...requestParameters,
+    ],
+    responses: { 200: recordResponse(dataset), ...refusals() },
   };
 }
 

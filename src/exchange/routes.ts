@@ -72,20 +72,18 @@ export function registerExchangeRoutes(scope: FastifyInstance, options: Exchange
         handle(served, request, reply, readPostRequest(request.headers, request.body as string | undefined)),
     );
 
-    const getServed = !dataset.personal || personalIdsInUrls;
-    const schema = documented(getOperation(dataset, getServed));
-    if (getServed)
-      scope.get<{ Params: { id: string } }>(
-        `${path}/:id`,
-        { onRequest: authenticate, schema },
-        (request, reply) =>
-          handle(served, request, reply, readGetRequest(request.headers, request.params.id, request.query)),
-      );
-    else
-      scope.get(`${path}/:id`, { schema, config: { refused: true } }, () => {
+    if (dataset.personal && !personalIdsInUrls)
+      scope.get(`${path}/:id`, { config: { refused: true } }, () => {
         const params = { dataset: dataset.name, version: `v${dataset.version}` };
         throw new Problem('ids-not-in-urls', params, { headers: { allow: '' } });
       });
+    else
+      scope.get<{ Params: { id: string } }>(
+        `${path}/:id`,
+        { onRequest: authenticate, schema: documented(getOperation(dataset)) },
+        (request, reply) =>
+          handle(served, request, reply, readGetRequest(request.headers, request.params.id, request.query)),
+      );
   }
 }
 

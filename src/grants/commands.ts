@@ -30,7 +30,9 @@ export const grantCommands: Command[] = [
           title: { zh: options.titleZh as string, en: options.titleEn as string },
           legal_basis: options.legalBasis as string,
           requires: listOption(options.require),
-          confidential_days: Number(options.confidentialDays),
+          confidential_days: /^\d+$/.test(options.confidentialDays as string)
+            ? Number(options.confidentialDays)
+            : NaN,
         };
         await addPurpose(database, commandLineActor(), purpose);
         return { json: purpose, text: `registered purpose ${purpose.code}` };

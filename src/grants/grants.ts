@@ -172,6 +172,11 @@ async function checkTerms(database: Database, catalogue: Catalogue, terms: Grant
   const unknownPurposes = terms.purposes.filter((code) => !purposes.some((purpose) => purpose.code === code));
   if (unknownPurposes.length > 0)
     throw new UserError(`there is no purpose ${unknownPurposes.join(', ')}; add it with "purpose add"`);
+  const unknownDemands = (terms.requires ?? []).filter(
+    (demand) => demand !== 'case' && demand !== 'official',
+  );
+  if (unknownDemands.length > 0)
+    throw new UserError(`a grant can require case and official, not ${unknownDemands.join(', ')}`);
   if (terms.fields.length === 0 || terms.purposes.length === 0)
     throw new UserError('a grant names at least one field and one purpose');
   if (terms.validUntil <= terms.validFrom) throw new UserError('a grant must end after it begins');

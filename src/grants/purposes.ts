@@ -1,7 +1,7 @@
 import { enterAct, type Actor } from '../audit/act.ts';
 import type { Database } from '../db/database.ts';
 import { UserError, type Text } from '../errors.ts';
-import { checkCode } from '../identity/registry.ts';
+import { checkCode, checkText } from '../identity/registry.ts';
 
 /** A registered reason to ask for data, as the API has it. */
 export interface PurposeSummary {
@@ -15,6 +15,9 @@ export interface PurposeSummary {
 /** Registers a purpose. @throws UserError when it is there already, or is not well formed */
 export async function addPurpose(database: Database, actor: Actor, purpose: PurposeSummary): Promise<void> {
   checkCode('purpose', purpose.code);
+  checkText('the English title', purpose.title.en);
+  checkText('the Chinese title', purpose.title.zh);
+  checkText('the legal basis', purpose.legal_basis);
   const requires = [...new Set(purpose.requires)].sort();
   const unknown = requires.filter((demand) => demand !== 'case' && demand !== 'official');
   if (unknown.length > 0)

@@ -60,7 +60,7 @@ export const tokenOperation: Operation = {
       headers: { 'WWW-Authenticate': { description: 'Basic.', schema: { type: 'string' } } },
       content: tokenError(['invalid_client'], 'invalid_client'),
     },
-    ...problems(['overloaded']),
+    ...problems(['headers-too-large', 'overloaded']),
   },
 };
 
@@ -93,7 +93,7 @@ export const jwksOperation: Operation = {
         },
       ),
     },
-    ...problems(['overloaded']),
+    ...problems(['headers-too-large', 'overloaded']),
   },
 };
 
@@ -122,6 +122,6 @@ export const metadataOperation: Operation = {
         },
       ),
     },
-    ...problems(['overloaded']),
+    ...problems(['headers-too-large', 'overloaded']),
   },
 };

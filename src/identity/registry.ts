@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { enterAct, type Actor } from '../audit/act.ts';
 import type { Database } from '../db/database.ts';
 import { UserError, type Text } from '../errors.ts';
+import { isCleanText } from '../headers.ts';
 import { hashSecret, newSecret, roles } from './clients.ts';
 
 export interface Department {
@@ -24,10 +25,18 @@ export function checkCode(what: string, code: string): void {
     throw new UserError(`${what}: "${code}" must be lower-case letters, digits and hyphens, 2 to 63 of them`);
 }
 
+/** A title or the like that people read. @throws UserError when it is blank or has control characters */
+export function checkText(what: string, text: string): void {
+  if (text.trim() === '' || text.length > 500 || !isCleanText(text))
+    throw new UserError(`${what} must be 1 to 500 characters of text`);
+}
+
 /** Adds a department. @throws UserError when it is there already */
 export async function addDepartment(database: Database, department: Department): Promise<void> {
   checkCode('department', department.code);
   const { code, title } = department;
+  checkText('the English title', title.en);
+  checkText('the Chinese title', title.zh);
   const added = await database
     .insertInto('registry.department')
     .values({ code, title_en: title.en, title_zh: title.zh })

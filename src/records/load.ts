@@ -1,16 +1,12 @@
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
-import { Transform, type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { parse, CsvError } from 'csv-parse';
 import type pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
 import { enterActBy, type Actor } from '../audit/act.ts';
 import type { Dataset } from '../catalogue/catalogue.ts';
 import { openDatabase } from '../db/database.ts';
-import { UserError } from '../errors.ts';
 import { quote } from '../db/identifier.ts';
+import { UserError } from '../errors.ts';
+import { openCsvFile, type CsvFile } from './csv-file.ts';
 import { createRejectsWriter, type RejectsWriter } from './rejects.ts';
 import { checkRow, type Row } from './row.ts';
 
@@ -48,36 +44,18 @@ export async function loadCsv(
   actor: Actor,
   onProgress?: (bytes: number, total: number) => void,
 ): Promise<LoadResult> {
-  const total = await sizeOf(file);
-  const { pool, close } = openDatabase(adminUrl, 'onevisit load', {
-    maxConnections: 2,
-    statementTimeoutMs,
-  });
+  const csv = await openCsvFile(file, onProgress);
+  const { pool, close } = openDatabase(adminUrl, 'onevisit load', { maxConnections: 1, statementTimeoutMs });
   const rejects = createRejectsWriter(file);
   try {
-    const hash = createHash('sha256');
-    let bytes = 0;
-    const counter = new Transform({
-      transform(chunk: Buffer, _encoding, done) {
-        hash.update(chunk);
-        bytes += chunk.length;
-        onProgress?.(bytes, total);
-        done(null, chunk);
-      },
-    });
     const client = await pool.connect();
     try {
       await client.query('begin');
-      const counts = await stage(client, dataset, createReadStream(file), counter, rejects);
-      const repeated = await rejectRepeated(client, dataset, rejects);
+      const rows = await stage(client, dataset, csv, rejects);
+      await rejectRepeated(client, dataset, rejects);
+      const { loaded, warned } = await countStaged(client);
       await upsert(client, dataset);
-      const result = {
-        rows: counts.rows,
-        loaded: counts.staged - repeated,
-        rejected: rejects.count,
-        warned: counts.warned,
-        sha256: hash.digest('hex'),
-      };
+      const result = { rows, loaded, rejected: rejects.count, warned, sha256: csv.sha256() };
       const { name, version } = dataset;
       const act = { kind: 'load', operation: 'load', dataset: name, version, details: result } as const;
       const entry = await enterActBy(client, actor, act);
@@ -92,71 +70,58 @@ export async function loadCsv(
     }
   } catch (error) {
     await rejects.abandon();
-    if (error instanceof CsvError)
-      throw new UserError(`${file}: not readable as CSV: ${error.message}`, { cause: error });
     throw error;
   } finally {
     await close();
   }
 }
 
-interface Counts {
-  rows: number;
-  staged: number;
-  warned: number;
-}
-
-/** Streams the file through validation into a staging table that ends with the transaction. */
+/**
+ * Streams the file through validation into a staging table that ends with the transaction.
+ *
+ * @returns the number of rows, bad ones included
+ */
 async function stage(
   client: pg.PoolClient,
   dataset: Dataset,
-  source: Readable,
-  counter: Transform,
+  csv: CsvFile,
   rejects: RejectsWriter,
-): Promise<Counts> {
+): Promise<number> {
   const columns = [...dataset.fields.keys()];
+  const list = columns.map(quote).join(', ');
   await client.query(
-    `create temp table staging on commit drop as select ${columns.map(quote).join(', ')}, 0::bigint as line_number
-     from ${storeTable(dataset)} with no data`,
+    `create temp table staging on commit drop as
+     select ${list}, 0::bigint as line_number, false as warned from ${storeTable(dataset)} with no data`,
   );
-  const counts: Counts = { rows: 0, staged: 0, warned: 0 };
-  const parser = parse({
-    bom: true,
-    info: true,
-    relax_column_count: true,
-    skip_empty_lines: true,
-    max_record_size: 1024 * 1024,
-  });
+  let rows = 0;
 
-  async function* copyLines(
-    records: AsyncIterable<{ record: string[]; info: { lines: number } }>,
-  ): AsyncGenerator<string> {
+  async function* copyLines(): AsyncGenerator<string> {
     let header: string[] | null = null;
-    for await (const { record, info } of records) {
+    for await (const { cells, line } of csv.rows()) {
       if (header === null) {
-        header = checkHeader(dataset, record);
+        header = checkHeader(dataset, cells);
         rejects.begin(header);
         continue;
       }
-      counts.rows++;
-      const row = checkRow(dataset, header, record);
-      if (row.faults.length > 0) {
-        await rejects.write(info.lines, row.faults.join('; '), record);
-        continue;
-      }
-      if (row.warned) counts.warned++;
-      counts.staged++;
-      yield copyLine(row, columns, info.lines);
+      rows++;
+      const row = checkRow(dataset, header, cells);
+      if (row.faults.length > 0) await rejects.write(line, row.faults.join('; '), cells);
+      else yield copyLine(row, columns, line);
     }
     if (header === null)
       throw new UserError('the file is empty: it needs a header row with the names of fields');
   }
 
-  const target = client.query(
-    copyFrom(`copy staging (${columns.map(quote).join(', ')}, line_number) from stdin`),
+  const target = client.query(copyFrom(`copy staging (${list}, line_number, warned) from stdin`));
+  await pipeline(copyLines, target);
+  return rows;
+}
+
+async function countStaged(client: pg.PoolClient): Promise<{ loaded: number; warned: number }> {
+  const { rows } = await client.query<{ loaded: number; warned: number }>(
+    'select count(*) as loaded, count(*) filter (where warned) as warned from staging',
   );
-  await pipeline(source, counter, parser, copyLines, target);
-  return counts;
+  return rows[0]!;
 }
 
 /** PostgreSQL's text format of COPY: tabs between, \N for null, backslash before what would be read otherwise. */
@@ -171,7 +136,7 @@ function copyLine(row: Row, columns: string[], line: number): string {
       .replaceAll('\n', '\\n')
       .replaceAll('\r', '\\r');
   });
-  return `${cells.join('\t')}\t${line}\n`;
+  return `${cells.join('\t')}\t${line}\t${row.warned}\n`;
 }
 
 function checkHeader(dataset: Dataset, header: string[]): string[] {
@@ -200,10 +165,9 @@ async function rejectRepeated(
   client: pg.PoolClient,
   dataset: Dataset,
   rejects: RejectsWriter,
-): Promise<number> {
+): Promise<void> {
   const key = quote(dataset.key);
   await client.query(`create index on staging (${key}, line_number)`);
-  let repeated = 0;
   for (;;) {
     const { rows } = await client.query<Record<string, unknown>>(
       `with later as (
@@ -216,8 +180,7 @@ async function rejectRepeated(
       const cells = rejects.header.map((name) => row[name] as string | number | null);
       await rejects.write(Number(row.line_number), `${dataset.key}: an earlier line has the same`, cells);
     }
-    repeated += rows.length;
-    if (rows.length < rejectPage) return repeated;
+    if (rows.length < rejectPage) return;
   }
 }
 
@@ -231,14 +194,6 @@ async function upsert(client: pg.PoolClient, dataset: Dataset): Promise<void> {
     `insert into ${storeTable(dataset)} (${list}) select ${list} from staging
      on conflict (${quote(dataset.key)}) do ${action}`,
   );
-}
-
-async function sizeOf(file: string): Promise<number> {
-  try {
-    return (await stat(file)).size;
-  } catch (error) {
-    throw new UserError(`cannot read ${file} (${(error as NodeJS.ErrnoException).code})`, { cause: error });
-  }
 }
 
 /** The newest version of a dataset is what the store holds. */

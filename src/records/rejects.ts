@@ -1,8 +1,9 @@
-import { createWriteStream, type WriteStream } from 'node:fs';
-import { rename, rm } from 'node:fs/promises';
+import { type WriteStream } from 'node:fs';
+import { open, rename, rm } from 'node:fs/promises';
 import { once } from 'node:events';
 import { finished } from 'node:stream/promises';
 import { stringify } from 'csv-stringify/sync';
+import { UserError } from '../errors.ts';
 
 /** Writes the rows that a load refused beside the file that they came from. */
 export interface RejectsWriter {
@@ -24,16 +25,31 @@ export function createRejectsWriter(file: string): RejectsWriter {
   let stream: WriteStream | null = null;
   let header: readonly string[] = [];
   let count = 0;
+  let failure: UserError | null = null;
 
   async function writeRow(cells: readonly unknown[]): Promise<void> {
-    stream ??= createWriteStream(unfinished, { mode: 0o600 });
+    stream ??= await openStream(unfinished);
+    if (failure !== null) throw failure;
     if (!stream.write(stringify([cells.map(neutralise)]))) await once(stream, 'drain');
+  }
+
+  async function openStream(target: string): Promise<WriteStream> {
+    const handle = await open(target, 'w', 0o600).catch(refuse);
+    return handle.createWriteStream().on('error', (error) => (failure = unwritable(error)));
+  }
+
+  function unwritable(error: unknown): UserError {
+    return new UserError(`cannot write ${path} (${(error as NodeJS.ErrnoException).code})`, { cause: error });
+  }
+
+  function refuse(error: unknown): never {
+    throw unwritable(error);
   }
 
   async function close(): Promise<void> {
     if (stream === null) return;
     stream.end();
-    await finished(stream);
+    await finished(stream).catch(refuse);
   }
 
   return {
@@ -54,15 +70,15 @@ export function createRejectsWriter(file: string): RejectsWriter {
     async finish() {
       await close();
       if (count === 0) {
-        await rm(path, { force: true });
+        await rm(path, { force: true }).catch(refuse);
         return null;
       }
-      await rename(unfinished, path);
+      await rename(unfinished, path).catch(refuse);
       return path;
     },
     async abandon() {
       await close().catch(() => undefined);
-      await rm(unfinished, { force: true });
+      await rm(unfinished, { force: true }).catch(() => undefined);
     },
   };
 }

@@ -38,8 +38,9 @@ export function checkRow(dataset: Dataset, header: readonly string[], cells: rea
 function readCell(field: Field, cell: string): unknown {
   const { type } = field.schema;
   if (type === 'boolean' && (cell === 'true' || cell === 'false')) return cell === 'true';
-  const isNumber = type === 'integer' || type === 'number';
-  return isNumber && /^-?\d+(\.\d+)?$/.test(cell) ? Number(cell) : cell;
+  if (type === 'integer' && /^-?\d+$/.test(cell)) return Number(cell);
+  if (type === 'number' && /^-?\d+(\.\d+)?$/.test(cell)) return Number(cell);
+  return cell;
 }
 
 /** Codes given before there was a check digit are loaded: their form is right and only the digit is not. */

@@ -27,7 +27,9 @@ export const sandboxCommands: Command[] = [
         return { json: { files }, text: files.map((file) => `${file.path}: ${file.rows} rows`).join('\n') };
       } catch (error) {
         if (error instanceof RangeError) throw new UserError(error.message, { cause: error });
-        throw error;
+        const { code } = error as NodeJS.ErrnoException;
+        if (code === undefined) throw error;
+        throw new UserError(`cannot write to ${options.out as string} (${code})`, { cause: error });
       }
     },
   },

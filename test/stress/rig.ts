@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadCatalogue } from '../../src/catalogue/catalogue.ts';
@@ -32,6 +32,7 @@ export interface Rig {
 
 export async function openRig(): Promise<Rig> {
   const folder = mkdtempSync(join(tmpdir(), 'onevisit-stress-'));
+  chmodSync(folder, 0o711);
   const server = await openEmbedded(join(folder, 'postgres'));
   await migrate(server.adminUrl);
   await setGatewayPassword(server.adminUrl, server.gatewayPassword);

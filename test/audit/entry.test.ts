@@ -1,0 +1,216 @@
+import { createHash, createHmac, hkdfSync, randomBytes, randomUUID } from 'node:crypto';
+import fc from 'fast-check';
+import t from 'tap';
+import {
+  canonicalJson,
+  commitToBody,
+  deriveLogSecrets,
+  encodeEntry,
+  leafHash,
+  subjectRef,
+  type Entry,
+} from '../../src/audit/entry.ts';
+import known from '../fixtures/rfc6962.json' with { type: 'json' };
+
+const time = new Date('2026-11-23T01:02:03.004Z');
+
+function entryOf(details: Record<string, unknown>): Entry {
+  return { kind: 'query', id: '5f0c3a52-6d1e-4b8e-9a5f-3f6f0a5c2b11', time, details };
+}
+
+/** RFC 6962, 2.1, written anew. */
+function rootOf(hashes: Buffer[]): Buffer {
+  if (hashes.length === 1) return hashes[0]!;
+  let split = 1;
+  while (split * 2 < hashes.length) split *= 2;
+  const sides = [rootOf(hashes.slice(0, split)), rootOf(hashes.slice(split))];
+  return createHash('sha256')
+    .update(Buffer.concat([Buffer.of(1), ...sides]))
+    .digest();
+}
+
+/** Values that the format has, as JSON.parse gives them. */
+/** What PostgreSQL can store: any Unicode but U+0000. */
+const text = fc.string({ unit: 'binary' }).filter((string) => !string.includes('\0'));
+
+const values = fc.letrec<{ value: unknown }>((tie) => ({
+  value: fc.oneof(
+    { depthSize: 'small' },
+    text,
+    fc.boolean(),
+    fc.maxSafeInteger().map((integer) => integer + 0),
+    fc.array(tie('value')),
+    fc.dictionary(text, tie('value')),
+  ),
+})).value;
+
+await t.test('hashes leaves as RFC 6962 has it', (t) => {
+  t.equal(leafHash(Buffer.alloc(0)).toString('hex'), known.leaf_of_empty);
+  const hashes = known.leaves.map((leaf) => leafHash(Buffer.from(leaf, 'hex')));
+  t.equal(rootOf(hashes).toString('hex'), known.root, 'the eight leaves have the known root');
+  t.end();
+});
+
+await t.test('writes an entry as the format has it, byte by byte', (t) => {
+  const { bytes, hash } = encodeEntry({
+    kind: 'exchange',
+    id: '5f0c3a52-6d1e-4b8e-9a5f-3f6f0a5c2b11',
+    time,
+    version: 1,
+    official: { proof: 'asserted', id: '王"\\\n' },
+    case: undefined,
+    fields: ['name', 'birth_date'],
+    outcome: 'refused',
+    records: 0,
+  });
+  t.equal(
+    bytes.toString(),
+    '{"fields":["name","birth_date"],"format":"onevisit-entry/1","id":"5f0c3a52-6d1e-4b8e-9a5f-3f6f0a5c2b11",' +
+      '"kind":"exchange","official":{"id":"王\\"\\\\\\n","proof":"asserted"},"outcome":"refused","records":0,' +
+      '"time":"2026-11-23T01:02:03.004Z","version":1}',
+  );
+  t.strictSame(hash, createHash('sha256').update(Buffer.of(0)).update(bytes).digest());
+  t.end();
+});
+
+await t.test('sorts members by UTF-16 code units, as RFC 8785 has it (3.2.3)', (t) => {
+  const example = { '\u20ac': 1, '\r': 2, '\ufb33': 3, '1': 4, '\u{1f600}': 5, '\u0080': 6, '\u00f6': 7 };
+  const sorted = ['\r', '1', '\u0080', '\u00f6', '\u20ac', '\u{1f600}', '\ufb33'];
+  t.strictSame(Object.keys(example).length, sorted.length);
+  t.equal(
+    canonicalJson(example),
+    `{${sorted.map((name) => `${JSON.stringify(name)}:${example[name as keyof typeof example]}`).join(',')}}`,
+  );
+  t.end();
+});
+
+await t.test('gives one text for equal values, whatever the order of their members', (t) => {
+  function reversed(value: unknown): unknown {
+    if (Array.isArray(value)) return value.map(reversed);
+    if (typeof value !== 'object' || value === null) return value;
+    const members = Object.entries(value).map(([name, member]) => [name, reversed(member)] as const);
+    return Object.fromEntries(members.toReversed());
+  }
+  fc.assert(fc.property(values, (value) => canonicalJson(value) === canonicalJson(reversed(value))));
+  t.pass();
+  t.end();
+});
+
+await t.test('says the same value, and says it the same way again', (t) => {
+  fc.assert(
+    fc.property(values, (value) => {
+      const text = canonicalJson(value);
+      const read = JSON.parse(text) as unknown;
+      return canonicalJson(read) === text && JSON.stringify(read).length === text.length;
+    }),
+  );
+  fc.assert(
+    fc.property(fc.dictionary(text, text), (value) =>
+      t.strictSame(JSON.parse(canonicalJson(value)), { ...value }),
+    ),
+    { numRuns: 30 },
+  );
+  t.end();
+});
+
+await t.test('leaves out members without a value', (t) => {
+  t.equal(canonicalJson({ b: undefined, a: { c: undefined }, d: 1 }), '{"a":{},"d":1}');
+  t.end();
+});
+
+await t.test('writes minus zero as zero', (t) => {
+  t.equal(canonicalJson(-0), '0');
+  t.end();
+});
+
+const refused: Record<string, unknown> = {
+  null: null,
+  undefined,
+  'a fraction': 0.5,
+  NaN,
+  infinity: -Infinity,
+  'an integer beyond 2^53 - 1': 2 ** 53,
+  'a bigint': 1n,
+  'a function': () => undefined,
+  'a symbol': Symbol('s'),
+  'a lone high surrogate': 'a\ud800',
+  'a lone low surrogate': '\udc00b',
+  'surrogates in the wrong order': '\udc00\ud800',
+  'U+0000': 'a\0b',
+};
+for (const [what, value] of Object.entries(refused))
+  await t.test(`refuses ${what}, wherever it stands`, (t) => {
+    t.throws(() => canonicalJson(value), TypeError);
+    t.throws(() => canonicalJson([value]), TypeError);
+    if (value !== undefined) t.throws(() => encodeEntry(entryOf({ deep: { within: value } })), TypeError);
+    t.end();
+  });
+
+await t.test('refuses a lone surrogate in the name of a member', (t) => {
+  t.throws(() => canonicalJson({ 'a\ud800': 1 }), TypeError);
+  t.end();
+});
+
+await t.test('takes an entry of 65,535 bytes, and refuses one of one more', (t) => {
+  const empty = encodeEntry(entryOf({ pad: '' })).bytes.length;
+  const largest = encodeEntry(entryOf({ pad: 'x'.repeat(65_535 - empty) }));
+  t.equal(largest.bytes.length, 65_535);
+  t.throws(() => encodeEntry(entryOf({ pad: 'x'.repeat(65_536 - empty) })), RangeError);
+  const characters = Math.ceil((65_536 - empty) / 3);
+  t.throws(
+    () => encodeEntry(entryOf({ pad: '密'.repeat(characters) })),
+    RangeError,
+    'bytes count, not characters',
+  );
+  t.end();
+});
+
+await t.test('names a subject by its keyed hash, as the format has it', (t) => {
+  const secret = randomBytes(32);
+  const key = Buffer.from(hkdfSync('sha256', secret, Buffer.alloc(0), 'onevisit/subject', 32));
+  const data = Buffer.concat([Buffer.from('citizens'), Buffer.of(0), Buffer.from('999901198804120024')]);
+  const expected = createHmac('sha256', key).update(data).digest().subarray(0, 16).toString('base64url');
+  t.equal(subjectRef(deriveLogSecrets(secret), 'citizens', '999901198804120024'), expected);
+  t.match(expected, /^[\w-]{22}$/);
+  t.end();
+});
+
+await t.test('gives a subject other names in other datasets and under other secrets', (t) => {
+  const secrets = deriveLogSecrets(randomBytes(32));
+  const others = deriveLogSecrets(randomBytes(32));
+  const names = [
+    subjectRef(secrets, 'citizens', '1'),
+    subjectRef(secrets, 'enterprises', '1'),
+    subjectRef(secrets, 'citizens', '2'),
+    subjectRef(others, 'citizens', '1'),
+  ];
+  t.equal(new Set(names).size, names.length);
+  t.not(secrets.subjectKeyId, others.subjectKeyId);
+  t.end();
+});
+
+await t.test('commits to a body as the format has it', (t) => {
+  fc.assert(
+    fc.property(fc.uint8Array({ minLength: 32, maxLength: 32 }), fc.uint8Array(), (secret, body) => {
+      const id = randomUUID();
+      const key = Buffer.from(hkdfSync('sha256', secret, Buffer.alloc(0), 'onevisit/salt', 32));
+      const salt = createHmac('sha256', key).update(id).digest();
+      const committed = Buffer.concat([Buffer.from('onevisit-body/1'), Buffer.of(0), salt, body]);
+      const found = commitToBody(deriveLogSecrets(Buffer.from(secret)), id, Buffer.from(body));
+      return (
+        found.salt.equals(salt) &&
+        found.commitment === createHash('sha256').update(committed).digest('base64url')
+      );
+    }),
+    { numRuns: 50 },
+  );
+  t.pass();
+  t.end();
+});
+
+await t.test('derives keys for each use that have nothing in common', (t) => {
+  const { subjectKey, saltKey, cursorKey } = deriveLogSecrets(randomBytes(32));
+  t.equal(new Set([subjectKey, saltKey, cursorKey].map((key) => key.toString('hex'))).size, 3);
+  t.strictSame([subjectKey.length, saltKey.length, cursorKey.length], [32, 32, 32]);
+  t.end();
+});

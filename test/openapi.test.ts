@@ -1,0 +1,153 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createConfig, lint } from '@redocly/openapi-core';
+import t from 'tap';
+import { errorTable } from '../src/errors.ts';
+import { createJudge, methods, type Document, type MediaType } from './fixtures/openapi-document.ts';
+import { startGateway } from './helper.ts';
+
+const file = join(import.meta.dirname, '..', 'openapi', 'v1.json');
+const committed = JSON.parse(readFileSync(file, 'utf8')) as Document;
+const judge = createJudge(committed);
+const { operations } = judge;
+const test = await startGateway(t);
+
+await t.test('serves the document that is committed', async (t) => {
+  const response = await test.app.inject({ url: '/openapi/v1.json' });
+  t.equal(response.statusCode, 200);
+  t.match(response.headers['content-type'], /^application\/json/);
+  t.same(response.json(), committed);
+  t.ok(operations.length >= 10);
+});
+
+await t.test('has nothing that a linter of OpenAPI would object to', async (t) => {
+  const config = await createConfig({ extends: ['recommended'] });
+  const problems = await lint({ ref: file, config });
+  t.same(
+    problems.map(({ severity, ruleId, location }) => `${severity} ${ruleId} ${location[0]?.pointer}`),
+    [],
+  );
+});
+
+await t.test('has a summary, a tag and an id of its own for every operation', async (t) => {
+  const ids = operations.map(({ operation }) => operation.operationId);
+  t.equal(new Set(ids).size, ids.length);
+  for (const { path, operation } of operations)
+    t.match(operation, { summary: /\S/, tags: [/\S/], operationId: /^[a-z]\w+$/ }, path);
+});
+
+/** Every example of a media type, a parameter or a header. */
+function examplesOf(media: MediaType): unknown[] {
+  const named = Object.values(media.examples ?? {}).map(({ value }) => value);
+  return media.example === undefined ? named : [media.example, ...named];
+}
+
+await t.test('shows examples that its schemas accept', async (t) => {
+  let checked = 0;
+  const check = (schema: object, example: unknown, where: string): void => {
+    checked++;
+    const faults = judge.faultsOf(schema, example);
+    if (faults.length > 0) t.fail(`${where}: ${faults.join('; ')}`);
+  };
+  const checkMedia = (content: Record<string, MediaType>, where: string): void => {
+    for (const [type, media] of Object.entries(content)) {
+      const examples = examplesOf(media);
+      if (examples.length === 0) t.fail(`${where} ${type} has no example`);
+      for (const example of examples) check(media.schema, example, `${where} ${type}`);
+    }
+  };
+  for (const { method, path, operation } of operations) {
+    const where = `${method} ${path}`;
+    if (operation.requestBody) checkMedia(operation.requestBody.content, `${where} body`);
+    for (const [status, { content = {} }] of Object.entries(operation.responses))
+      checkMedia(content, `${where} ${status}`);
+  }
+  for (const parameter of Object.values(committed.components.parameters))
+    for (const example of examplesOf(parameter)) check(parameter.schema, example, parameter.name);
+  checkSchemaExamples(committed, '#');
+  t.ok(checked > 100, `${checked} examples are good`);
+
+  /** `examples` inside of schemas. */
+  function checkSchemaExamples(node: unknown, where: string): void {
+    if (typeof node !== 'object' || node === null) return;
+    const { examples, type } = node as { examples?: unknown; type?: unknown };
+    if (Array.isArray(examples) && type !== undefined)
+      for (const example of examples) check(node, example, where);
+    for (const [key, value] of Object.entries(node))
+      if (key !== 'example') checkSchemaExamples(value, `${where}/${key}`);
+  }
+});
+
+await t.test('shows each problem under its own status, as it is sent', async (t) => {
+  const shown = operations.flatMap(({ operation }) =>
+    Object.entries(operation.responses).flatMap(([status, { content = {} }]) =>
+      Object.entries(content['application/problem+json']?.examples ?? {}).map(([code, { value }]) => ({
+        status: Number(status),
+        code,
+        value: value as { code: string; status: number; type: string; detail: string },
+      })),
+    ),
+  );
+  const wrong = shown.filter(
+    ({ status, code, value }) =>
+      value.code !== code ||
+      value.status !== status ||
+      !value.type.endsWith(`/problems/${code}`) ||
+      errorTable[code as keyof typeof errorTable].status !== status ||
+      value.detail.includes('{'),
+  );
+  t.same(wrong, []);
+  t.ok(shown.length > 50);
+});
+
+await t.test('documents every error that a route can answer', async (t) => {
+  /** Any address can answer these, or none that exists: they are not of an operation. */
+  const beside = [
+    'route-unknown',
+    'method-not-allowed',
+    'ids-not-in-urls',
+    'request-timeout',
+    'headers-too-large',
+    'internal-error',
+  ];
+  const documented = new Set(
+    operations.flatMap(({ operation }) =>
+      Object.values(operation.responses).flatMap(({ content = {} }) =>
+        Object.keys(content['application/problem+json']?.examples ?? {}),
+      ),
+    ),
+  );
+  t.same(
+    Object.keys(errorTable).filter((code) => !documented.has(code) && !beside.includes(code)),
+    [],
+  );
+  const problemSchema = committed.components.schemas.Problem as {
+    properties: { code: { enum: string[] } };
+  };
+  t.same([...problemSchema.properties.code.enum].sort(), Object.keys(errorTable).sort());
+});
+
+await t.test('documents every route that is served, and no other', async (t) => {
+  /** What people read; it documents itself. */
+  const forPeople = /^\/(docs|openapi)(\/|$)/;
+  const paths = test.app
+    .printRoutes({ commonPrefix: false })
+    .split('\n')
+    .flatMap((line) => /^[├└]── (\S+) \(/.exec(line)?.[1] ?? []);
+  t.ok(paths.includes('/v1/citizens/read') && paths.includes('/docs'), 'the routes are found');
+
+  const served: string[] = [];
+  for (const path of paths.filter((path) => !forPeople.test(path)))
+    for (const method of methods) {
+      const url = path.replaceAll(/:\w+/g, '91350100M000100Y43');
+      const response = await test.app.inject({ method: method.toUpperCase() as 'GET', url });
+      if (response.statusCode !== 405) served.push(`${method} ${path.replaceAll(/:(\w+)/g, '{$1}')}`);
+    }
+  t.same(operations.map(({ method, path }) => `${method} ${path}`).sort(), served.sort());
+});
+
+await t.test('names only components that it has', async (t) => {
+  const refs = [...JSON.stringify(committed).matchAll(/"\$ref":"([^"]+)"/g)].map((match) => match[1]!);
+  t.ok(refs.length > 20);
+  for (const $ref of new Set(refs)) t.ok(judge.resolve({ $ref }), $ref);
+});
