@@ -60,9 +60,13 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     select audit.make_append_only('audit.tile', true);
     select audit.make_append_only('audit.checkpoint', true);
 
+    create function audit.partition_name(n bigint) returns text language sql immutable as $$
+      select 'entry_' || case when n < 10000 then lpad(n::text, 4, '0') else n::text end
+    $$;
+
     create function audit.make_partition(n bigint) returns void language plpgsql as $$
     declare
-      name text := format('entry_%s', lpad(n::text, 4, '0'));
+      name text := audit.partition_name(n);
       low  bigint := n * 4194304;
       high bigint := (n + 1) * 4194304;
     begin
@@ -96,14 +100,15 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     end $$;
 
     -- Every writer of the log takes this lock first: one at a time over all gateways, and an isolation
-    -- in which what the last one committed is seen.
+    -- in which what the last one committed is seen. It is a lock on a table, because anyone who may log in
+    -- could hold an advisory one.
     create function audit.lock_log() returns void language plpgsql volatile
       set search_path = audit, pg_temp as $$
     begin
       if current_setting('transaction_isolation') <> 'read committed' then
         raise exception 'the audit log is written in read committed transactions only';
       end if;
-      perform pg_advisory_xact_lock(7103, 1);
+      lock table audit.authority in share row exclusive mode;
     end $$;
 
     -- Gives all entries the log's next indices, in order, and returns the first; inserts nothing and
@@ -118,6 +123,9 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       if authority is distinct from (select a.version from audit.authority a where a.id = 1) then
         return null;
       end if;
+      if exists (select from unnest(entry_bytes, leaf_hashes) as u(b, h) where h <> sha256('\\x00' || b)) then
+        raise exception 'a leaf hash is not that of its bytes' using errcode = 'data_exception';
+      end if;
       base := audit.next_index();
       insert into audit.entry (index, bytes, leaf_hash)
         select base + u.n - 1, u.b, u.h from unnest(entry_bytes, leaf_hashes) with ordinality as u(b, h, n);
@@ -128,18 +136,20 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       return base;
     end $$;
 
-    -- Enters an act that changes who may see what, in the transaction that changes it: every exchange
-    -- decided before it is decided again.
-    create function audit.append_act(entry_bytes bytea, leaf_hash bytea) returns bigint
+    -- Enters an act that governs, in the transaction that carries it out. When it changes who may see what,
+    -- every exchange decided before it is decided again.
+    create function audit.append_act(entry_bytes bytea, leaf_hash bytea, changes_authority boolean) returns bigint
       language plpgsql volatile set search_path = audit, pg_temp as $$
     declare
       base bigint;
     begin
       perform audit.lock_log();
-      update audit.authority set version = version + 1 where id = 1;
+      if changes_authority then
+        update audit.authority set version = version + 1 where id = 1;
+        perform pg_notify('onevisit_authority', '');
+      end if;
       base := audit.next_index();
       insert into audit.entry (index, bytes, leaf_hash) values (base, entry_bytes, append_act.leaf_hash);
-      perform pg_notify('onevisit_authority', '');
       return base;
     end $$;
   `.execute(db);
@@ -147,8 +157,8 @@ export async function up(db: Kysely<unknown>): Promise<void> {
   await sql`
     create table audit.find (
       index    bigint primary key,
-      at       timestamptz not null,
-      exchange uuid not null,
+      at       timestamptz,
+      exchange uuid,
       consumer text, provider text, dataset text, purpose text, outcome text, official text, case_no text
     );
     create index find_at       on audit.find (at);
@@ -183,15 +193,33 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       select coalesce(max(index) + 1, 0) from audit.find
     $$;
 
+    -- Whether an entry's bytes are what the search tables can take. Only a stolen credential of a gateway
+    -- could append others, and they must not stop the stage.
+    create function audit.readable(bytes bytea) returns boolean language plpgsql immutable
+      set search_path = audit, pg_temp as $$
+    begin
+      perform from jsonb_to_record(convert_from(bytes, 'UTF8')::jsonb) as j(
+        "time" timestamptz, id uuid, consumer text, provider text, dataset text, purpose text, outcome text,
+        official jsonb, "case" text, subjects text[])
+        where exists (select from unnest(j.subjects) s where s is null or octet_length(audit.subject_ref(s)) <> 16);
+      return not found;
+    exception when others then
+      return false;
+    end $$;
+
     -- One bounded step of the index stage; returns the number of entries taken, -1 when another process
     -- is at it. A crash leaves the whole step undone.
-    create function audit.index_entries(at_most int) returns int language plpgsql volatile as $$
+    create function audit.index_entries(at_most int) returns int language plpgsql volatile
+      security definer set search_path = audit, pg_temp as $$
     declare
-      taken int;
+      mark   bigint;
+      unread bigint;
+      taken  int;
     begin
       if not pg_try_advisory_xact_lock(7103, 2) then return -1; end if;
+      mark := audit.indexed();
       with fresh as materialized (
-        select * from audit.parsed where index >= audit.indexed() order by index limit at_most
+        select * from audit.parsed where index >= mark order by index limit at_most
       ), subjects as (
         insert into audit.find_subject (subject_ref, index)
           select distinct audit.subject_ref(s), f.index from fresh f cross join lateral unnest(f.subjects) s
@@ -202,6 +230,15 @@ export async function up(db: Kysely<unknown>): Promise<void> {
         from fresh order by index;
       get diagnostics taken = row_count;
       return taken;
+    exception when data_exception or integrity_constraint_violation then
+      select e.index into unread from audit.entry e
+        where e.index >= mark and e.index < mark + at_most and not audit.readable(e.bytes)
+        order by e.index limit 1;
+      if unread is null then raise; end if;
+      if unread > mark then return audit.index_entries((unread - mark)::int); end if;
+      -- An entry that can't be read has a row that says no more than that it is there.
+      insert into audit.find (index) values (unread);
+      return 1;
     end $$;
 
     -- Keeps three empty partitions ahead of the log.
@@ -210,7 +247,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     declare
       current_n bigint := coalesce((select max(index) from audit.entry), 0) / 4194304;
     begin
-      if to_regclass(format('audit.entry_%s', lpad((current_n + 3)::text, 4, '0'))) is not null then return; end if;
+      if to_regclass('audit.' || audit.partition_name(current_n + 3)) is not null then return; end if;
       perform pg_advisory_xact_lock(7103, 3);
       perform audit.make_partition(n) from generate_series(current_n, current_n + 3) n;
     end $$;
@@ -222,6 +259,6 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       audit.subject_ref, audit.indexed to onevisit_gateway;
     grant execute on function audit.subject_ref, audit.indexed to onevisit_auditor;
     grant select on all tables in schema audit to onevisit_gateway, onevisit_auditor;
-    grant insert on audit.tile, audit.checkpoint, audit.find, audit.find_subject to onevisit_gateway;
+    grant insert on audit.tile, audit.checkpoint to onevisit_gateway;
   `.execute(db);
 }

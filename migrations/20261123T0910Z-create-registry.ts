@@ -37,6 +37,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       id           uuid primary key,
       consumer     text not null references registry.department,
       dataset      text not null,
+      provider     text not null,
       fields       text[] not null check (cardinality(fields) > 0),
       plain_fields text[] not null default '{}' check (plain_fields <@ fields),
       purposes     text[] not null check (cardinality(purposes) > 0),

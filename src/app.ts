@@ -30,7 +30,7 @@ const maxParamLength = 100;
  * @param logTo where log lines go; stdout when absent
  */
 export async function buildApp(gateway: Gateway, logTo?: DestinationStream): Promise<FastifyInstance> {
-  const { config, issuer, catalogue, database, metrics, exchanges, served } = gateway;
+  const { config, issuer, catalogue, searches, metrics, exchanges, served } = gateway;
   const { authority, log, secrets, now } = exchanges;
   const app = newServer(gateway, logTo);
   const routes = collectRoutes(app);
@@ -56,7 +56,7 @@ export async function buildApp(gateway: Gateway, logTo?: DestinationStream): Pro
         done();
       });
       if (version === 1) {
-        registerAuditRoutes(scope, { database, catalogue, authority, log, secrets, tokens, now });
+        registerAuditRoutes(scope, { database: searches, catalogue, authority, log, secrets, tokens, now });
         await scope.register((identityScope) =>
           registerIdentityRoutes(identityScope, { issuer, tokens, authority }),
         );
@@ -107,6 +107,7 @@ export async function buildOperationsApp(gateway: Gateway): Promise<FastifyInsta
   const routes = collectRoutes(app);
   registerProblems(app, gateway);
   registerRequestRules(app, routes);
+  registerCommonHeaders(app, gateway);
   registerOperations(app, gateway);
   refuseOtherMethods(app, routes);
   await app.ready();

@@ -23,7 +23,8 @@ export interface Gateway {
   /** The public base URL: issuer and audience of tokens. */
   issuer: string;
   catalogue: Catalogue;
-  database: Database;
+  /** Where auditors' searches run. */
+  searches: Database;
   exchanges: ExchangeContext;
   served: ServedDataset[];
   metrics: Metrics;
@@ -56,7 +57,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
     const listenConfig = connectionConfig(options.databaseUrl, 'onevisit listen');
     const authority = await followAuthority(pool, listenConfig);
     const gateway = assembleGateway(options, authority);
-    const indexing = startIndexStage(pool);
+    const indexing = startIndexStage(pool, gateway.metrics.indexFailed);
     return {
       ...gateway,
       async close() {
@@ -76,6 +77,8 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
 export function assembleGateway(options: GatewayOptions, authority: AuthorityView): Gateway {
   const { config, keys, issuer, databaseUrl, catalogue, now = () => new Date() } = options;
   const { pool, database, close } = openDatabase(databaseUrl, 'onevisit');
+  // Searches may be slow: they wait for one another, and never before readiness.
+  const search = openDatabase(databaseUrl, 'onevisit search', { maxConnections: 2 });
   const metrics = createMetrics(async () => (await readIndexLag(pool)).entries);
   const records = openLink(connectionConfig(databaseUrl, 'onevisit read', { pipeline: true }));
   const log = openAppender(connectionConfig(databaseUrl, 'onevisit append'), metrics.appended);
@@ -102,7 +105,7 @@ export function assembleGateway(options: GatewayOptions, authority: AuthorityVie
     keys,
     issuer,
     catalogue,
-    database,
+    searches: search.database,
     exchanges,
     served,
     metrics,
@@ -116,6 +119,7 @@ export function assembleGateway(options: GatewayOptions, authority: AuthorityVie
     async close() {
       await log.close();
       await records.close();
+      await search.close();
       await close();
     },
   };
@@ -140,7 +144,8 @@ async function checkDatabase(
     return {
       database: 'ok',
       migrations: pending.length === 0 ? 'ok' : 'differ from the program',
-      audit_lag: lag.oldestSeconds <= maxAuditLagSeconds ? 'ok' : 'search tables are behind',
+      audit_lag:
+        lag.entries >= 0 && lag.oldestSeconds <= maxAuditLagSeconds ? 'ok' : 'search tables are behind',
     };
   } catch {
     return { database: 'unreachable', migrations: 'unknown', audit_lag: 'unknown' };

@@ -1,3 +1,27 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Text } from './errors.ts';
+
+/** The limits of what a request may name in its headers, in characters. */
+export const maxCaseLength = 128;
+export const maxOfficialLength = 64;
+
+/** Reads a percent-encoded header: its text, null when it is absent or blank, and what is wrong with it. */
+export function readTextHeader(
+  headers: IncomingHttpHeaders,
+  name: string,
+  maxLength: number,
+): { text: string | null; fault: Text | null } {
+  const value = headers[name];
+  if (typeof value !== 'string' || value.trim() === '') return { text: null, fault: null };
+  const text = decodeHeader(value.trim(), maxLength);
+  if (text !== null) return { text: text.trim() === '' ? null : text, fault: null };
+  const fault = {
+    en: `the header ${name} must be percent-encoded UTF-8 of at most ${maxLength} characters`,
+    zh: `请求头 ${name} 必须是百分号编码的 UTF-8，最多 ${maxLength} 个字符`,
+  };
+  return { text: null, fault };
+}
+
 /** Decodes a percent-encoded header; null when it is not clean text of so many characters. Attacker-controlled input. */
 export function decodeHeader(value: string, maxLength: number): string | null {
   if (!/^[\x20-\x7e]*$/.test(value)) return null;

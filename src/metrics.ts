@@ -6,6 +6,8 @@ export interface Metrics {
   /** Begins to time an exchange; the function it gives counts how it ended. The first call of that counts. */
   exchangeStarted(labels: { dataset: string; operation: string }): (outcome: string, code: string) => void;
   appended: (entries: number) => void;
+  /** Counts a step of the index stage that failed. */
+  indexFailed: () => void;
   /** Counts an error that was answered, within an exchange or beside it. */
   problemAnswered: (code: string) => void;
 }
@@ -36,6 +38,11 @@ export function createMetrics(readIndexLag: () => Promise<number>): Metrics {
     help: 'Time from the verified token to the answer, in seconds',
     labelNames: ['dataset', 'operation'],
     buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
+    registers,
+  });
+  const indexFailures = new Counter({
+    name: 'onevisit_index_failures_total',
+    help: 'Steps of the index stage that failed; each is tried again',
     registers,
   });
   const batches = new Histogram({
@@ -70,6 +77,7 @@ export function createMetrics(readIndexLag: () => Promise<number>): Metrics {
       };
     },
     appended: (entries) => batches.observe(entries),
+    indexFailed: () => indexFailures.inc(),
     problemAnswered: (code) => problems.inc({ code }),
   };
 }

@@ -27,6 +27,7 @@ export interface ProblemDocument {
 export interface ProblemContext {
   issuer: string;
   metrics: { problemAnswered: (code: ErrorCode) => void };
+  config: { embedded: boolean };
 }
 
 /** Makes every error of the app, unknown routes included, a problem; the one error handler there is. */
@@ -44,7 +45,7 @@ export function sendProblem(
   problem: Problem,
   request: FastifyRequest,
   reply: FastifyReply,
-  { issuer, metrics }: ProblemContext,
+  { issuer, metrics, config }: ProblemContext,
 ): FastifyReply {
   metrics.problemAnswered(problem.code);
   const language = new Negotiator(request.raw).language(['zh', 'en']) === 'en' ? 'en' : 'zh';
@@ -57,6 +58,7 @@ export function sendProblem(
       ...(problem.status === 503 && { 'retry-after': '1' }),
       ...problem.headers,
       'exchange-id': request.id,
+      ...(config.embedded && { 'exchange-sandbox': 'true' }),
       'cache-control': 'no-store',
       'content-language': language,
       vary: 'Accept-Language',
@@ -133,6 +135,7 @@ function expectedMediaType(request: FastifyRequest): string {
 export function answerSocketFault({
   issuer,
   metrics,
+  config,
 }: ProblemContext): (error: NodeJS.ErrnoException, socket: Socket) => void {
   const reasons: Record<string, ErrorCode> = {
     HPE_HEADER_OVERFLOW: 'headers-too-large',
@@ -157,6 +160,7 @@ export function answerSocketFault({
       `Content-Language: zh`,
       `Exchange-Id: ${instance}`,
       'Cache-Control: no-store',
+      ...(config.embedded ? ['Exchange-Sandbox: true'] : []),
       'Connection: close',
     ];
     socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);

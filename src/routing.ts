@@ -40,8 +40,7 @@ export function registerRequestRules(app: FastifyInstance, routes: Routes): void
         reason: { en: 'the header Host must come once', zh: '请求头 Host 必须且只能出现一次' },
       });
     const url = request.routeOptions.url;
-    if (request.method === 'HEAD' && url !== undefined)
-      throw methodNotAllowed(routes.get(url) ?? routes.get(url.replace(/\/$/, '')));
+    if (request.method === 'HEAD' && url !== undefined) throw methodNotAllowed(routes.get(url));
     done();
   });
 }
@@ -61,7 +60,8 @@ export function refuseUnknownRoutes(app: FastifyInstance, tokens: Tokens): void 
 
 /** Every path answers the methods that it does not take with 405 and `Allow`. */
 export function refuseOtherMethods(app: FastifyInstance, routes: Routes): void {
-  for (const [url, methods] of [...routes, ...withSlash(app, routes)]) {
+  for (const [url, methods] of withSlash(app, routes)) routes.set(url, methods);
+  for (const [url, methods] of Array.from(routes)) {
     app.route({
       url,
       method: app.supportedMethods.filter((method) => !methods.registered.has(method)),
@@ -75,8 +75,10 @@ export function refuseOtherMethods(app: FastifyInstance, routes: Routes): void {
 /** A plugin's root answers with and without a slash at its end, and only one of the two is told of. */
 function withSlash(app: FastifyInstance, routes: Routes): Routes {
   const found: Routes = new Map();
-  for (const [url, methods] of routes)
-    if (!url.endsWith('*') && !routes.has(`${url}/`) && app.hasRoute({ url: `${url}/`, method: 'GET' }))
-      found.set(`${url}/`, methods);
+  for (const [url, { registered, served }] of routes) {
+    const other = `${url}/`;
+    if (url.endsWith('*') || routes.has(other) || !app.hasRoute({ url: other, method: 'GET' })) continue;
+    found.set(other, { registered: new Set(registered), served });
+  }
   return found;
 }

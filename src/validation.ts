@@ -26,5 +26,5 @@ export function faultsOf(errors: readonly ErrorObject[] | null | undefined): Fau
 /** The pointer to a member that should not be there, when its name is one that a member could have. */
 function unknownMember(params: Record<string, unknown>): string {
   const name = params.additionalProperty;
-  return typeof name === 'string' && /^\w{1,63}$/.test(name) ? `/${name}` : '';
+  return typeof name === 'string' && /^[a-z_]\w{0,62}$/i.test(name) && !/\d{6}/.test(name) ? `/${name}` : '';
 }

@@ -32,6 +32,7 @@ await t.test('lives and is ready', async (t) => {
   t.equal(live.statusCode, 200);
   t.same(live.json(), { status: 'live' });
   t.equal(live.headers['cache-control'], 'no-store');
+  await eventually('the search tables caught up', async () => (await readiness()).status === 200);
   t.same(await readiness(), {
     status: 200,
     checks: { process: 'ok', database: 'ok', migrations: 'ok', audit_lag: 'ok' },

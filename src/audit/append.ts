@@ -27,6 +27,12 @@ const maxWaiting = 10_000;
 const maxBatchEntries = 1000;
 const maxBatchBytes = 4 * 1024 * 1024;
 
+/** What "durable" rests on, whatever the server, the role or the URL say: warnings come, commits are flushed. */
+const durableSession = `
+  set client_min_messages = warning;
+  select set_config('synchronous_commit', 'on', false)
+    where current_setting('synchronous_commit') in ('off', 'local')`;
+
 const appendStatement = {
   name: 'audit-append',
   text: 'select audit.append($1::bigint, $2::bytea[], $3::bytea[]) as base',
@@ -40,9 +46,9 @@ export function openAppender(config: pg.ClientConfig, onBatch: (entries: number)
   let waiting: Waiting[] = [];
   let appending = false;
   let notices = 0;
-  const link = openLink(config, (client) => {
+  const link = openLink(config, async (client) => {
     client.on('notice', () => notices++);
-    return Promise.resolve();
+    await client.query(durableSession);
   });
 
   async function appendWaiting(): Promise<void> {

@@ -13,8 +13,10 @@ const partitionsEveryMs = 60_000;
 /**
  * Starts the stage. Each step is one transaction; a crash undoes the step, and whoever comes next takes it up at
  * the watermark. A step that fails is tried again; meanwhile the lag shows it.
+ *
+ * @param onFailure hears of each step that failed
  */
-export function startIndexStage(pool: pg.Pool): IndexStage {
+export function startIndexStage(pool: pg.Pool, onFailure: () => void): IndexStage {
   let stopped = false;
   let partitionsMadeAtMs = 0;
   let stepEntries = maxStepEntries;
@@ -35,7 +37,10 @@ export function startIndexStage(pool: pg.Pool): IndexStage {
   async function run(): Promise<void> {
     while (!stopped) {
       const asked = stepEntries;
-      const taken = await step().catch(() => null);
+      const taken = await step().catch(() => {
+        onFailure();
+        return null;
+      });
       // Entries with many subjects may take longer than a statement may: the next step is smaller.
       stepEntries = taken === null ? Math.max(1, asked >> 1) : Math.min(maxStepEntries, asked * 2);
       if ((taken === null || taken < asked) && !stopped) await sleep(pauseMs);

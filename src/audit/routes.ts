@@ -4,7 +4,7 @@ import { isCalendarDate } from '../catalogue/formats.ts';
 import type { Database } from '../db/database.ts';
 import { Problem, type Fault } from '../errors.ts';
 import type { AuthorityView } from '../grants/authority.ts';
-import { decodeHeader, readTraceId } from '../headers.ts';
+import { maxOfficialLength, readTextHeader, readTraceId } from '../headers.ts';
 import { challenge, requireLiveClient, type AccessToken, type Tokens } from '../identity/access-token.ts';
 import { documented } from '../openapi.ts';
 import { malformedBody } from '../validation.ts';
@@ -36,7 +36,6 @@ interface SearchBody {
 }
 
 const defaultLimit = 50;
-const maxOfficialLength = 64;
 
 /** The routes by which auditors query the log. Each query is an entry itself, before it is answered. */
 export function registerAuditRoutes(scope: FastifyInstance, options: AuditRoutesOptions): void {
@@ -46,7 +45,7 @@ export function registerAuditRoutes(scope: FastifyInstance, options: AuditRoutes
     '/v1/audit/entries/search',
     {
       onRequest: (request, _reply, done) => {
-        tokens.verify(request.headers.authorization);
+        visibilityOf(tokens.verify(request.headers.authorization));
         done();
       },
       schema: documented(searchOperation, { body: searchBodySchema }),
@@ -59,7 +58,7 @@ export function registerAuditRoutes(scope: FastifyInstance, options: AuditRoutes
 
       const recorded = await recordUnderAuthority(log, authority, async (current) => {
         requireLiveClient(current, token);
-        const found = await findEntries(database, filter, visibility, { before, limit: limit + 1 }).catch(
+        const found = await findEntries(database, filter, visibility, { before, limit }).catch(
           (error: unknown) => {
             throw new Problem('store-unavailable', {}, { cause: error });
           },
@@ -74,21 +73,20 @@ export function registerAuditRoutes(scope: FastifyInstance, options: AuditRoutes
           official: { id: official, proof: 'asserted' },
           operation: 'entries-search',
           outcome: 'done',
-          records: Math.min(found.length, limit),
+          records: found.entries.length,
           subject_key: filter.subjectRef === undefined ? undefined : secrets.subjectKeyId,
           details: describeFilter(filter),
         });
         return { leaf, result: found };
       });
 
-      const items = recorded.result.slice(0, limit);
-      const more = recorded.result.length > limit;
+      const { entries, next } = recorded.result;
       return reply
         .header('exchange-id', request.id)
         .header('cache-control', 'no-store')
         .send({
-          items: items.map(presentEntry),
-          next: more ? makeCursor(secrets, cursorScope, items.at(-1)!.index, now()) : null,
+          items: entries.map(presentEntry),
+          next: next === null ? null : makeCursor(secrets, cursorScope, next, now()),
         });
     },
   );
@@ -150,16 +148,10 @@ function visibilityOf(token: AccessToken): Visibility {
 }
 
 function readOfficial(request: FastifyRequest): string {
-  const value = request.headers['exchange-official'];
-  if (typeof value !== 'string' || value.trim() === '') throw new Problem('official-required');
-  const official = decodeHeader(value.trim(), maxOfficialLength);
-  if (official !== null) return official;
-  throw new Problem('invalid-request', {
-    reason: {
-      en: `the header exchange-official must be percent-encoded UTF-8 of at most ${maxOfficialLength} characters`,
-      zh: `请求头 exchange-official 必须是百分号编码的 UTF-8，最多 ${maxOfficialLength} 个字符`,
-    },
-  });
+  const { text, fault } = readTextHeader(request.headers, 'exchange-official', maxOfficialLength);
+  if (fault !== null) throw new Problem('invalid-request', { reason: fault });
+  if (text === null) throw new Problem('official-required');
+  return text;
 }
 
 function readTime(pointer: string, value: string | undefined): Date | undefined {

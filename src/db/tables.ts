@@ -44,6 +44,8 @@ export interface GrantTable {
   id: string;
   consumer: string;
   dataset: string;
+  /** The dataset's provider when the grant was made. */
+  provider: string;
   fields: string[];
   plain_fields: string[];
   purposes: string[];

@@ -99,6 +99,12 @@ function findGrants(
   now: Date,
 ): Grant[] {
   const nowMs = now.getTime();
+  if (dataset.sharing === 'prohibited')
+    throw new Problem(
+      'no-grant',
+      { consumer, dataset: dataset.name },
+      { explain: explain('no-grant', dataset) },
+    );
   const begun = grants.filter((grant) => grant.validFromMs <= nowMs);
   const inTime = begun.filter((grant) => nowMs < grant.validUntilMs);
   const live = inTime.filter((grant) => grant.status === 'active');
@@ -174,7 +180,9 @@ function unknownField(dataset: Dataset, asked: readonly string[], unknown: reado
 
 /** Names what was probably meant, when something known is close to it. */
 function suggest(name: string, known: Iterable<string>): Text {
-  const nearest = closest(name, [...known]);
+  const names = [...known];
+  if (names.length === 0) return { en: '', zh: '' };
+  const nearest = closest(name, names);
   if (distance(name, nearest) > maxDistance) return { en: '', zh: '' };
   return { en: ` Did you mean ${nearest}?`, zh: `是否想写 ${nearest}？` };
 }

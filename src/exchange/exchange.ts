@@ -56,9 +56,10 @@ export async function exchange(
 ): Promise<Answer & { outcome: Outcome['kind'] }> {
   const recorded = await recordUnderAuthority(context.log, context.authority, async (authority) => {
     requireLiveClient(authority, incoming.token);
-    const decision = decide(authority, served.dataset, incoming, context.now());
+    const now = context.now();
+    const decision = decide(authority, served.dataset, incoming, now);
     const outcome = await release(decision, served);
-    const { entry, salt } = await describe(context, served.dataset, incoming, authority, outcome);
+    const { entry, salt } = await describe(context, served.dataset, incoming, { authority, now }, outcome);
     return { leaf: encodeEntry(entry), result: { outcome, salt } };
   });
   return answer(recorded, recorded.result.outcome, recorded.result.salt);
@@ -91,10 +92,10 @@ async function release(decision: Decision, { dataset, records, project }: Served
 
 /** The exchange as its entry tells it: subjects hashed and sealed, the body bound but not stored. */
 async function describe(
-  { secrets, sealer, now }: ExchangeContext,
+  { secrets, sealer }: ExchangeContext,
   dataset: Dataset,
   { id, token, operation, request }: Incoming,
-  authority: Authority,
+  { authority, now }: { authority: Authority; now: Date },
   outcome: Outcome,
 ): Promise<{ entry: Entry; salt: Buffer | null }> {
   const refused = outcome.kind === 'refused';
@@ -107,7 +108,7 @@ async function describe(
   const entry: Entry = {
     kind: 'exchange',
     id,
-    time: now(),
+    time: now,
     trace_id: request.traceId ?? undefined,
     consumer: token.department,
     client: token.clientId,

@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import { parse as parseSecurely } from 'secure-json-parse';
 import { Problem, type Fault, type Text } from '../errors.ts';
-import { decodeHeader, isCleanText, readTraceId } from '../headers.ts';
+import { isCleanText, maxCaseLength, maxOfficialLength, readTextHeader, readTraceId } from '../headers.ts';
 import { faultsOf, malformedBody } from '../validation.ts';
 
 /** A data request as the consumer sent it: what could be read of it, and what was wrong with the rest. */
@@ -18,9 +18,6 @@ export interface DataRequest {
   bodyFault: Problem | null;
 }
 
-/** The limits of what a data request may name. */
-export const maxCaseLength = 128;
-export const maxOfficialLength = 64;
 const maxPurposeLength = 63;
 const maxIdLength = 64;
 const maxFields = 200;
@@ -97,27 +94,16 @@ type HeaderPart = Omit<DataRequest, keyof BodyPart>;
 
 function readHeaders(headers: IncomingHttpHeaders): HeaderPart {
   const purpose = headers['exchange-purpose'];
-  let headerFault: Problem | null = null;
-  const read = (name: string, maxLength: number): string | null => {
-    const value = headers[name];
-    if (typeof value !== 'string' || value.trim() === '') return null;
-    const text = decodeHeader(value.trim(), maxLength);
-    if (text === null)
-      headerFault ??= invalidRequest({
-        en: `the header ${name} must be percent-encoded UTF-8 of at most ${maxLength} characters`,
-        zh: `请求头 ${name} 必须是百分号编码的 UTF-8，最多 ${maxLength} 个字符`,
-      });
-    return text?.trim() === '' ? null : text;
-  };
-  const caseNumber = read('exchange-case', maxCaseLength);
-  const official = read('exchange-official', maxOfficialLength);
+  const caseNumber = readTextHeader(headers, 'exchange-case', maxCaseLength);
+  const official = readTextHeader(headers, 'exchange-official', maxOfficialLength);
+  const fault = caseNumber.fault ?? official.fault;
   return {
     purpose:
       typeof purpose === 'string' && purpose !== '' ? purpose.trim().slice(0, maxPurposeLength + 1) : null,
-    caseNumber,
-    official,
+    caseNumber: caseNumber.text,
+    official: official.text,
     traceId: readTraceId(headers.traceparent),
-    headerFault,
+    headerFault: fault === null ? null : invalidRequest(fault),
   };
 }
 

@@ -28,7 +28,7 @@ export interface Authority {
   version: number;
   clients: ReadonlyMap<string, Client>;
   purposes: ReadonlyMap<string, Purpose>;
-  /** The grants of a consumer for a dataset, whatever their state. */
+  /** The grants of a consumer for a dataset that are active or suspended; time may have ended them. */
   grantsOf(consumer: string, dataset: string): readonly Grant[];
 }
 
@@ -62,7 +62,7 @@ interface AuthorityRow {
   }[];
 }
 
-// One statement, so one snapshot: version and content belong together. Revoked clients are left out.
+// One statement, so one snapshot: version and content belong together. What is over for good is left out.
 const readAll = `
   select (select version from audit.authority where id = 1) as version,
     (select coalesce(json_agg(json_build_object('id', id, 'department', department, 'roles', roles,
@@ -74,7 +74,8 @@ const readAll = `
        'fields', fields, 'plain_fields', plain_fields, 'purposes', purposes, 'status', status,
        'valid_from_ms', floor(extract(epoch from valid_from) * 1000),
        'valid_until_ms', floor(extract(epoch from valid_until) * 1000),
-       'requires', requires) order by id), '[]') from registry.grant) as grants`;
+       'requires', requires) order by id), '[]')
+     from registry.grant where status in ('active', 'suspended')) as grants`;
 
 /** Reads who may see what. */
 export async function readAuthority(pool: pg.Pool): Promise<Authority> {
@@ -95,7 +96,9 @@ export async function readAuthority(pool: pg.Pool): Promise<Authority> {
       requires: found.requires,
     };
     const key = `${grant.consumer} ${grant.dataset}`;
-    grants.set(key, [...(grants.get(key) ?? []), grant]);
+    const known = grants.get(key);
+    if (known === undefined) grants.set(key, [grant]);
+    else known.push(grant);
   }
   return {
     version: row.version,

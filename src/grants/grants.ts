@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { sql, type Transaction } from 'kysely';
 import { enterAct, type Actor } from '../audit/act.ts';
-import type { Catalogue } from '../catalogue/catalogue.ts';
+import type { Catalogue, Dataset } from '../catalogue/catalogue.ts';
 import type { Database } from '../db/database.ts';
 import type { StoredGrantStatus, Tables } from '../db/tables.ts';
 import { UserError } from '../errors.ts';
@@ -51,7 +51,7 @@ export async function addGrant(
   actor: Actor,
   terms: GrantTerms,
 ): Promise<{ id: string; entry: number }> {
-  await checkTerms(database, catalogue, terms);
+  const { provider } = await checkTerms(database, catalogue, terms);
   const id = randomUUID();
   const details = {
     consumer: terms.consumer,
@@ -70,6 +70,7 @@ export async function addGrant(
         ...details,
         id,
         dataset: terms.dataset,
+        provider,
         legal_basis: null,
         valid_from: terms.validFrom,
         valid_until: terms.validUntil,
@@ -78,7 +79,10 @@ export async function addGrant(
         reason: terms.reason ?? null,
       })
       .execute();
-    return enterGrantAct(transaction, actor, { id, dataset: terms.dataset }, 'grant-add', details);
+    return enterGrantAct(transaction, actor, { id, dataset: terms.dataset, provider }, 'grant-add', {
+      ...details,
+      reason: terms.reason,
+    });
   });
   return { id, entry };
 }
@@ -98,7 +102,7 @@ export async function revokeGrant(
       .set({ status: 'revoked', reason, decided_by: actor.client })
       .where('id', '=', id)
       .where('status', 'in', ['active', 'suspended'])
-      .returning(['id', 'dataset', 'consumer'])
+      .returning(['id', 'dataset', 'provider', 'consumer'])
       .executeTakeFirst();
     if (revoked === undefined) throw new UserError(`there is no grant ${id} that could be revoked`);
     const details = { consumer: revoked.consumer, ...(reason !== null && { reason }) };
@@ -151,7 +155,7 @@ export async function startOfDay(database: Database, date: string, timeZone: str
   return rows[0]!.at;
 }
 
-async function checkTerms(database: Database, catalogue: Catalogue, terms: GrantTerms): Promise<void> {
+async function checkTerms(database: Database, catalogue: Catalogue, terms: GrantTerms): Promise<Dataset> {
   await requireDepartment(database, terms.consumer);
   const dataset = catalogue.findNewest(terms.dataset);
   if (dataset === null) {
@@ -180,18 +184,20 @@ async function checkTerms(database: Database, catalogue: Catalogue, terms: Grant
   if (terms.fields.length === 0 || terms.purposes.length === 0)
     throw new UserError('a grant names at least one field and one purpose');
   if (terms.validUntil <= terms.validFrom) throw new UserError('a grant must end after it begins');
+  return dataset;
 }
 
 function enterGrantAct(
   transaction: Transaction<Tables>,
   actor: Actor,
-  grant: { id: string; dataset: string },
+  grant: { id: string; dataset: string; provider: string },
   operation: string,
   details: Record<string, unknown>,
 ): Promise<number> {
   return enterAct(transaction, actor, {
     kind: 'grant',
     operation,
+    provider: grant.provider,
     dataset: grant.dataset,
     grants: [grant.id],
     details,

@@ -120,7 +120,11 @@ export async function revokeClient(
     if (revoked === undefined) throw new UserError(`there is no client "${clientId}" that could be revoked`);
     const details = { client: clientId, department: revoked.department };
     return {
-      entry: await enterAct(transaction, actor, { kind: 'client', operation: 'client-revoke', details }),
+      entry: await enterAct(transaction, actor, {
+        kind: 'client',
+        operation: 'client-revoke',
+        details,
+      }),
     };
   });
 }

@@ -50,7 +50,7 @@ export async function registerIdentityRoutes(
 
   const schema = documented(tokenOperation);
   scope.post('/oauth/token', { schema, errorHandler: answerTokenRefusal }, (request, reply) => {
-    const form = readForm(request.body);
+    const form = readForm(request.body, request.headers.authorization !== undefined);
     const client = authenticateClient(authority, request);
     const scopes = chooseScopes(client, form);
     const { token, expiresInSeconds } = tokens.issue(client, scopes);
@@ -64,7 +64,7 @@ export async function registerIdentityRoutes(
 }
 
 /** Takes attacker-controlled input: each parameter may come once, and client secrets stay out of the body. */
-function readForm(body: unknown): { scope: string } {
+function readForm(body: unknown, authorized: boolean): { scope: string } {
   const form = (body ?? {}) as Record<string, unknown>;
   if (Object.values(form).some((value) => typeof value !== 'string'))
     throw new TokenRefusal('invalid_request', 'a parameter came more than once');
@@ -72,8 +72,10 @@ function readForm(body: unknown): { scope: string } {
     throw new TokenRefusal('invalid_request', 'grant_type is missing');
   if (form.grant_type !== 'client_credentials')
     throw new TokenRefusal('unsupported_grant_type', 'grant_type must be client_credentials');
-  if (form.client_secret !== undefined || form.client_assertion !== undefined)
-    throw new TokenRefusal('invalid_client', 'authenticate with client_secret_basic');
+  const inBody = form.client_secret !== undefined || form.client_assertion !== undefined;
+  if (inBody && authorized)
+    throw new TokenRefusal('invalid_request', 'authenticate once, with client_secret_basic');
+  if (inBody) throw new TokenRefusal('invalid_client', 'authenticate with client_secret_basic');
   return { scope: (form.scope as string | undefined) ?? '' };
 }
 

@@ -93,7 +93,9 @@ async function sizeOf(file: string): Promise<number> {
 
 function asUserError(file: string, error: unknown): unknown {
   if (error instanceof CsvError)
-    return new UserError(`${file} is not readable as CSV: ${error.message}`, { cause: error });
+    return new UserError(
+      `${file} is not readable as CSV: ${error.code} near line ${(error as { lines?: number }).lines ?? '?'}`,
+    );
   const { code } = error as NodeJS.ErrnoException;
   if (/^E[A-Z]+$/.test(code ?? '')) return new UserError(`cannot read ${file} (${code})`, { cause: error });
   return error;

@@ -56,12 +56,17 @@ export async function loadCsv(
       const { loaded, warned } = await countStaged(client);
       await upsert(client, dataset);
       const result = { rows, loaded, rejected: rejects.count, warned, sha256: csv.sha256() };
-      const { name, version } = dataset;
-      const act = { kind: 'load', operation: 'load', dataset: name, version, details: result } as const;
-      const entry = await enterActBy(client, actor, act);
+      const entry = await enterActBy(client, actor, {
+        kind: 'load',
+        operation: 'load',
+        provider: dataset.provider,
+        dataset: dataset.name,
+        version: dataset.version,
+        details: result,
+      });
       const rejects_file = await rejects.finish();
       await client.query('commit');
-      return { dataset: name, ...result, rejects_file, entry };
+      return { dataset: dataset.name, ...result, rejects_file, entry };
     } catch (error) {
       await client.query('rollback').catch(() => undefined);
       throw error;
@@ -113,7 +118,19 @@ async function stage(
   }
 
   const target = client.query(copyFrom(`copy staging (${list}, line_number, warned) from stdin`));
-  await pipeline(copyLines, target);
+  // What ends COPY is told to the server, whose log must not quote the file: it hears that it ended, not why.
+  let reason: unknown = null;
+  async function* quietly(): AsyncGenerator<string> {
+    try {
+      yield* copyLines();
+    } catch (error) {
+      reason = error;
+      throw new Error('the load was given up', { cause: error });
+    }
+  }
+  await pipeline(quietly, target).catch((error: unknown) => {
+    throw reason ?? error;
+  });
   return rows;
 }
 
@@ -139,12 +156,17 @@ function copyLine(row: Row, columns: string[], line: number): string {
   return `${cells.join('\t')}\t${line}\t${row.warned}\n`;
 }
 
+/** A file without a header row has people's data where names are due: they are not repeated. */
+function nameColumn(name: string): string {
+  return /^[a-z_][a-z_ ]{0,62}$/i.test(name) ? `"${name}"` : 'something that is no name';
+}
+
 function checkHeader(dataset: Dataset, header: string[]): string[] {
   const names = header.map((name) => name.trim());
   const unknown = names.filter((name) => !dataset.fields.has(name));
   if (unknown.length > 0)
     throw new UserError(
-      `the header names ${unknown.map((name) => `"${name}"`).join(', ')}, which ${dataset.name} does not have; it has ${[...dataset.fields.keys()].join(', ')}`,
+      `the header names ${unknown.map(nameColumn).join(', ')}, which ${dataset.name} does not have; it has ${[...dataset.fields.keys()].join(', ')}`,
     );
   const repeated = names.filter((name, i) => names.indexOf(name) !== i);
   if (repeated.length > 0) throw new UserError(`the header names ${repeated.join(', ')} more than once`);
@@ -166,24 +188,30 @@ async function rejectRepeated(
   dataset: Dataset,
   rejects: RejectsWriter,
 ): Promise<void> {
-  const key = quote(dataset.key);
-  await client.query(`create index on staging (${key}, line_number)`);
-  for (;;) {
-    const { rows } = await client.query<Record<string, unknown>>(
-      `with later as (
-         select line_number from (
-           select line_number, row_number() over (partition by ${key} order by line_number) as nth from staging) s
-         where nth > 1 order by line_number limit ${rejectPage})
-       delete from staging using later where staging.line_number = later.line_number returning staging.*`,
+  await client.query('create index on staging (line_number)');
+  await client.query(
+    `create temp table repeated on commit drop as select line_number from (
+       select line_number, row_number() over (partition by ${quote(dataset.key)} order by line_number) as nth
+       from staging) numbered where nth > 1`,
+  );
+  await client.query('create index on repeated (line_number)');
+  for (let last = 0; ;) {
+    const { rows } = await client.query<Record<string, unknown> & { line_number: number }>(
+      `with page as (select line_number from repeated where line_number > $1 order by line_number limit $2)
+       delete from staging using page where staging.line_number = page.line_number returning staging.*`,
+      [last, rejectPage],
     );
+    if (rows.length === 0) return;
+    rows.sort((a, b) => a.line_number - b.line_number);
     for (const row of rows) {
       const cells = rejects.header.map((name) => row[name] as string | number | null);
-      await rejects.write(Number(row.line_number), `${dataset.key}: an earlier line has the same`, cells);
+      await rejects.write(row.line_number, `${dataset.key}: an earlier line has the same`, cells);
     }
-    if (rows.length < rejectPage) return;
+    last = rows.at(-1)!.line_number;
   }
 }
 
+/** In the order of ids, so that two loads at once wait for one another instead of locking each other out. */
 async function upsert(client: pg.PoolClient, dataset: Dataset): Promise<void> {
   const columns = [...dataset.fields.keys()];
   const list = columns.map(quote).join(', ');
@@ -191,7 +219,7 @@ async function upsert(client: pg.PoolClient, dataset: Dataset): Promise<void> {
   const action =
     others.length === 0 ? 'nothing' : `update set ${others.map((c) => `${c} = excluded.${c}`).join(', ')}`;
   await client.query(
-    `insert into ${storeTable(dataset)} (${list}) select ${list} from staging
+    `insert into ${storeTable(dataset)} (${list}) select ${list} from staging order by ${quote(dataset.key)}
      on conflict (${quote(dataset.key)}) do ${action}`,
   );
 }

@@ -44,7 +44,7 @@ await t.test('lets a gateway change no entry, and add none but by the one functi
   }
 });
 
-await t.test('lets a gateway only add to tiles, checkpoints and search tables', async (t) => {
+await t.test('lets a gateway only add to tiles and checkpoints', async (t) => {
   await gateway.query('begin');
   const checkpoint = `insert into audit.checkpoint values (1, 0, decode(repeat('00', 32), 'hex'), 'n', now())`;
   t.equal((await gateway.query(checkpoint)).rowCount, 1);
@@ -57,6 +57,8 @@ await t.test('lets a gateway only add to tiles, checkpoints and search tables', 
     await refuse(t, gateway, `delete from audit.${relation}`, denied);
     await refuse(t, gateway, `truncate audit.${relation}`, denied);
   }
+  for (const relation of ['find', 'find_subject'])
+    await refuse(t, gateway, `insert into audit.${relation} default values`, denied);
   for (const verb of ['update audit.authority set version = 1', 'delete from audit.authority'])
     await refuse(t, gateway, verb, denied);
 });
@@ -80,7 +82,7 @@ await t.test('lets a gateway call no function of the log but those that it needs
     rows.filter((row) => row.auditor).map(({ name }) => name),
     ['indexed', 'subject_ref'],
   );
-  const calls = ["append_act('\\x7b7d', '\\x00')", 'make_partition(9)', 'next_index()', 'lock_log()'];
+  const calls = ["append_act('\\x7b7d', '\\x00', true)", 'make_partition(9)', 'next_index()', 'lock_log()'];
   for (const call of calls) await refuse(t, gateway, `select audit.${call}`, denied);
 });
 

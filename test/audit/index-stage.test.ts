@@ -135,7 +135,7 @@ await t.test('follows the log by itself, goes on after a fault, and stops when t
   const { pool, close } = openDatabase(test.gatewayUrl, 'test index stage', { maxConnections: 1 });
   t.teardown(close);
   await test.pool.query('revoke execute on function audit.index_entries from onevisit_gateway');
-  const stage = startIndexStage(pool);
+  const stage = startIndexStage(pool, () => undefined);
   await appendEntries(t, test, 30);
   t.equal((await searchTables(test)).length, 0);
   await test.pool.query('grant execute on function audit.index_entries to onevisit_gateway');
@@ -166,7 +166,7 @@ await t.test('bounds a step by what its entries hold: large ones do not outlast 
     statementTimeoutMs: 1500,
   });
   t.teardown(close);
-  const stage = startIndexStage(pool);
+  const stage = startIndexStage(pool, () => undefined);
   try {
     await until('the stage catches up', async () => (await readIndexLag(test.pool)).entries === 0);
   } finally {

@@ -48,19 +48,23 @@ export async function connect(t: Test, url: string): Promise<pg.Client> {
 }
 
 /** The lock of whoever writes the log, and of whoever fills the search tables. */
-export const logLocks = { append: [7103, 1], index: [7103, 2] } as const;
+export const logLocks = {
+  append: 'lock table audit.authority in share row exclusive mode',
+  index: 'select pg_advisory_xact_lock(7103, 2)',
+} as const;
 
 /** Holds a lock of the log in another session until released. */
 export async function holdLock(
   t: Test,
   { adminUrl }: TestDatabase,
-  lock: readonly [number, number],
+  lock: string,
 ): Promise<{ release: () => Promise<void> }> {
   const client = await connect(t, adminUrl);
-  await client.query('select pg_advisory_lock($1, $2)', [...lock]);
+  await client.query('begin');
+  await client.query(lock);
   return {
     async release() {
-      await client.query('select pg_advisory_unlock($1, $2)', [...lock]);
+      await client.query('commit');
     },
   };
 }

@@ -46,8 +46,11 @@ const invalid = { status: 400, code: 'invalid-request' };
 await t.test('shows a provider the exchanges on its datasets, and nothing else', async (t) => {
   const provider = await newAsker(test, 'public-security', ['provide']);
   const items = await found(test, provider, {});
+  const acts = items.filter(({ entry }) => entry.kind !== 'exchange');
+  t.ok(acts.length > 0, 'acts on its datasets as well');
+  t.ok(acts.every(({ entry }) => entry.provider === 'public-security'));
   t.strictSame(
-    items.map(({ index }) => index),
+    items.filter(({ entry }) => entry.kind === 'exchange').map(({ index }) => index),
     [byCivilAffairs, refusedToTaxation].sort((a, b) => b - a),
   );
   t.strictSame(await found(test, provider, { dataset: 'enterprises' }), []);

@@ -63,6 +63,7 @@ await t.test('makes a grant and its entry together', async (t) => {
     kind: 'grant',
     operation: 'grant-add',
     client: actor.client,
+    provider: 'public-security',
     dataset: 'citizens',
     grants: [id],
     outcome: 'done',

@@ -133,7 +133,7 @@ const refusals: [does: string, request: TokenRequest, error: string][] = [
     { authorization: null, form: `${grant}&client_id=${clientId}&client_secret=${clientSecret}` },
     'invalid_client',
   ],
-  ['the secret in the body, too', { form: `${grant}&client_secret=${clientSecret}` }, 'invalid_client'],
+  ['the secret in the body, too', { form: `${grant}&client_secret=${clientSecret}` }, 'invalid_request'],
   ['no grant type', { form: 'scope=exchange' }, 'invalid_request'],
   ['an empty grant type', { form: 'grant_type=' }, 'invalid_request'],
   ['an empty body', { form: '' }, 'invalid_request'],

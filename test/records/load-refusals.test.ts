@@ -29,7 +29,7 @@ const refusals: [string, string | Buffer, RegExp][] = [
   [
     'whose last quote is not closed',
     `${header}\n${rowOf(1)}\n${bad}\n${idOf(2)},"甲,male\n`,
-    /not readable as CSV: Quote Not Closed/,
+    /not readable as CSV: CSV_QUOTE_NOT_CLOSED near line \d/,
   ],
   [
     'with text after a quote',
@@ -39,7 +39,7 @@ const refusals: [string, string | Buffer, RegExp][] = [
   [
     'with a row beyond all measure',
     `${header}\n${bad}\n${idOf(2)},${'x'.repeat(1_100_000)}\n`,
-    /not readable as CSV: Max Record Size/,
+    /not readable as CSV: CSV_MAX_RECORD_SIZE near line \d/,
   ],
   [
     'that is not UTF-8',

@@ -15,7 +15,7 @@ const rig = await openRig();
 const faults: string[] = [];
 try {
   const gateways = await Promise.all([rig.startGateway(), rig.startGateway()]);
-  const token = await rig.newToken(gateways[0]!.url);
+  const token = await rig.newToken(gateways[0].url);
   await sleep(1000);
 
   const answers: Answered[] = [];

@@ -13,7 +13,7 @@ const rig = await openRig();
 const faults: string[] = [];
 try {
   const gateways = await Promise.all([rig.startGateway(), rig.startGateway()]);
-  const tokens = await Promise.all([0, 1, 2, 3].map(() => rig.newToken(gateways[0]!.url)));
+  const tokens = await Promise.all([0, 1, 2, 3].map(() => rig.newToken(gateways[0].url)));
   await sleep(1000);
 
   const answers: Answered[] = [];
