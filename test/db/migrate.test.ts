@@ -130,3 +130,21 @@ await t.test('keeps a gateway from starting on a database that is not migrated',
   t.equal(error, `onevisit: the database lacks ${names.length} migrations: run "onevisit migrate"\n`);
   t.strictSame(await schemas(empty), ['public'], 'and migrates nothing itself');
 });
+
+await t.test('migrates as an owner who is no superuser, but may create roles', async (t) => {
+  const empty = await createEmptyDatabase(t);
+  const owner = `owner_${process.pid}`;
+  await empty.pool.query(`create role ${owner} login createrole password 'owner'`);
+  const name = new URL(empty.adminUrl).pathname.slice(1);
+  await empty.pool.query(`alter database ${name} owner to ${owner}`);
+  // The roles are of the whole server, and are there already: their maker may hand them on.
+  for (const role of ['onevisit_owner', 'onevisit_gateway', 'onevisit_auditor'])
+    await empty.pool.query(`grant ${role} to ${owner} with admin option, set false`);
+  const url = new URL(empty.adminUrl);
+  url.username = owner;
+  url.password = 'owner';
+  t.strictSame(await migrate(url.href), names);
+  t.teardown(async () => {
+    await empty.pool.query(`drop owned by ${owner} cascade`).catch(() => undefined);
+  });
+});

@@ -214,7 +214,7 @@ await t.test(
           })
         );
       }),
-      { numRuns: 1000 },
+      { numRuns: 1000, seed: 20261123 },
     );
     t.ok(released > 100, 'many were released');
     t.end();
@@ -231,5 +231,48 @@ await t.test('gives no less for one grant more', (t) => {
     }),
     { numRuns: 500 },
   );
+  t.end();
+});
+
+await t.test('suggests nothing where no purpose is registered', (t) => {
+  const authority: Authority = {
+    version: 1,
+    clients: new Map(),
+    purposes: new Map(),
+    grantsOf: () => [],
+  };
+  const request: DataRequest = {
+    purpose: 'p',
+    caseNumber: null,
+    official: null,
+    traceId: null,
+    headerFault: null,
+    id: null,
+    fields: null,
+    bodyFault: null,
+  };
+  t.equal(outcome(decideRead({ token, authority, dataset: citizens, request, now })), 'purpose-unknown');
+  t.end();
+});
+
+await t.test('releases nothing of a dataset that became prohibited, whatever was granted', (t) => {
+  const authority: Authority = {
+    version: 1,
+    clients: new Map(),
+    purposes: new Map([['p', { code: 'p', title, requires: [] }]]),
+    grantsOf: () => [grant({})],
+  };
+  const request: DataRequest = {
+    purpose: 'p',
+    caseNumber: null,
+    official: null,
+    traceId: null,
+    headerFault: null,
+    id: personaCitizens[0]!.id,
+    fields: null,
+    bodyFault: null,
+  };
+  const dataset = { ...citizens, sharing: 'prohibited' as const };
+  t.equal(outcome(decideRead({ token, authority, dataset, request, now })), 'no-grant');
   t.end();
 });

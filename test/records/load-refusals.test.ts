@@ -33,7 +33,7 @@ const refusals: [string, string | Buffer, RegExp][] = [
   ],
   [
     'with text after a quote',
-    `${header}\n${rowOf(1)}\n${bad}\n${idOf(2)},"甲"乙,male,1990-01-01,999801\n`,
+    `${header}\n${rowOf(1)}\n${bad}\n${idOf(2)},"甲"欧阳清荷,male,1990-01-01,999801\n`,
     /not readable as CSV/,
   ],
   [

@@ -1,0 +1,96 @@
+import { createHash } from 'node:crypto';
+import t from 'tap';
+import { leafHash } from '../../src/audit/entry.ts';
+import { checkAuditLog, createDatabase, withDatabase } from '../helper.ts';
+import { connect, countEntries, newLeaf, readVersion, startAppender } from './log.ts';
+
+/** What somebody can do who stole a gateway's database credentials, and no more. */
+await t.test('refuses a leaf hash that is not that of its bytes', async (t) => {
+  const test = await createDatabase(t);
+  const gateway = await connect(t, test.gatewayUrl);
+  const { bytes } = newLeaf();
+  const before = await countEntries(test);
+  const wrong = createHash('sha256').update('another').digest();
+  await t.rejects(
+    gateway.query('select audit.append($1, $2, $3)', [await readVersion(test), [bytes], [wrong]]),
+    { code: '22000' },
+  );
+  t.equal(await countEntries(test), before);
+  await checkAuditLog(t, test);
+});
+
+await t.test('goes on indexing behind entries that can not be read', async (t) => {
+  const test = await createDatabase(t);
+  const gateway = await connect(t, test.gatewayUrl);
+  const { appender } = startAppender(t, test);
+  const authority = await readVersion(test);
+  const unreadable = [
+    '{}',
+    'not JSON',
+    '[1]',
+    '{"time":"no time"}',
+    '{"subjects":["short"]}',
+    '{"id":"no id"}',
+  ];
+  const first = await appender.append(newLeaf(), authority);
+  for (const text of unreadable) {
+    const bytes = Buffer.from(text);
+    await gateway.query('select audit.append($1, $2, $3)', [authority, [bytes], [leafHash(bytes)]]);
+  }
+  const last = await appender.append(newLeaf({ dataset: 'citizens' }), authority);
+
+  for (let taken = -1; taken !== 0;) {
+    const { rows } = await gateway.query<{ taken: number }>('select audit.index_entries(2000) as taken');
+    taken = rows[0]!.taken;
+  }
+  const { rows } = await test.pool.query<{ index: number; dataset: string | null; at: Date | null }>(
+    'select index, dataset, at from audit.find where index >= $1 order by index',
+    [first],
+  );
+  t.equal(rows.length, unreadable.length + 2);
+  t.equal(rows.at(-1)!.index, last);
+  t.equal(rows.at(-1)!.dataset, 'citizens');
+  t.ok(rows.slice(1, -1).every(({ at }) => at === null));
+});
+
+await t.test('makes appends durable whatever the role says of commits and warnings', async (t) => {
+  const test = await createDatabase(t);
+  const superuser = await connect(t, test.adminUrl);
+  await superuser.query(`alter role onevisit_gateway in database ${test.name} set synchronous_commit = off`);
+  await superuser.query(
+    `alter role onevisit_gateway in database ${test.name} set client_min_messages = error`,
+  );
+  // The settings of the session are seen from within the append itself.
+  await superuser.query('create table audit.seen (name text, value text)');
+  await superuser.query(`
+    create function audit.see() returns trigger language plpgsql security definer as $$ begin
+      insert into audit.seen values ('synchronous_commit', current_setting('synchronous_commit')),
+        ('client_min_messages', current_setting('client_min_messages'));
+      return null;
+    end $$`);
+  await superuser.query(
+    'create trigger see after insert on audit.entry_0000 for each row execute function audit.see()',
+  );
+  const { appender } = startAppender(t, test);
+  await appender.append(newLeaf(), await readVersion(test));
+  const { rows } = await superuser.query('select * from audit.seen order by name');
+  t.strictSame(rows, [
+    { name: 'client_min_messages', value: 'warning' },
+    { name: 'synchronous_commit', value: 'on' },
+  ]);
+  await checkAuditLog(t, test);
+});
+
+await t.test('can not be kept from appending by an auditor who takes advisory locks', async (t) => {
+  const test = await createDatabase(t);
+  const auditor = await connect(t, withDatabase(test.adminUrl, test.name));
+  await auditor.query('set role onevisit_auditor');
+  for (const lock of [1, 2, 3]) await auditor.query('select pg_advisory_lock(7103, $1)', [lock]);
+  await auditor.query('begin');
+  await t.rejects(auditor.query('lock table audit.authority in share row exclusive mode'), { code: '42501' });
+  await auditor.query('rollback');
+  const { appender } = startAppender(t, test);
+  t.type(await appender.append(newLeaf(), await readVersion(test)), 'number');
+  for (const lock of [1, 2, 3]) await auditor.query('select pg_advisory_unlock(7103, $1)', [lock]);
+  await checkAuditLog(t, test);
+});
