@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import type { Config } from '../config.ts';
 import { personas } from './personas.ts';
 
-const checkout = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '');
+const program = fileURLToPath(new URL('../cli.ts', import.meta.url));
 
 /** What a newcomer reads after the start: where everything is, and a command line that works as pasted. */
 export function welcome(config: Config, baseUrl: string): string {
@@ -25,7 +25,8 @@ Ctrl-C stops it; the data stay.
 function exampleCommand(config: Config, baseUrl: string): string {
   const { dataset, id } = personas[0]!;
   const body = JSON.stringify({ id, fields: ['name', 'birth_date', 'marital_status', 'phone'] });
-  const token = `$(cd ${quote(checkout)} && ONEVISIT_HOME=${quote(config.home)} npx onevisit token civil-affairs)`;
+  const command = `${quote(process.execPath)} ${quote(program)} token civil-affairs`;
+  const token = `$(ONEVISIT_HOME=${quote(config.home)} ${command})`;
   return [
     `curl -i ${baseUrl}/v1/${dataset}/read`,
     `-H "Authorization: Bearer ${token}"`,
