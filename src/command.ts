@@ -1,4 +1,4 @@
-import type { Config, Purpose } from './config.ts';
+import type { Config, SettingsFor } from './config.ts';
 
 /** One command of `onevisit`. */
 export interface Command {
@@ -9,7 +9,7 @@ export interface Command {
   summary: string;
   options?: CommandOption[];
   /** What its settings are read for. */
-  needs: Purpose;
+  needs: SettingsFor;
   /** @throws UserError for whatever its user can act on */
   run(input: CommandInput): Promise<CommandResult | void>;
 }

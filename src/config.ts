@@ -42,18 +42,18 @@ export class ConfigError extends Error {
 }
 
 /** What settings are read for. */
-export type Purpose = 'serve' | 'administer' | 'home';
+export type SettingsFor = 'serve' | 'administer' | 'home';
 
 export type Environment = Record<string, string | undefined>;
 
 const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'];
 
 /**
- * Reads the settings for a purpose: `serve` needs most, `home` is content with the defaults.
+ * Reads the settings for a use: `serve` needs most, `home` is content with the defaults.
  *
  * @throws ConfigError with every fault at once
  */
-export function readConfig(purpose: Purpose, environment: Environment = process.env): Config {
+export function readConfig(use: SettingsFor, environment: Environment = process.env): Config {
   const faults: string[] = [];
   /** A setting's parsed value; an empty value counts as absent. */
   function setting<T>(name: string, fallback: T, parse: (value: string) => T): T {
@@ -95,8 +95,8 @@ export function readConfig(purpose: Purpose, environment: Environment = process.
     sandbox: setting('ONEVISIT_SANDBOX', '0', oneOf(['0', '1'])) === '1',
   };
 
-  if (purpose === 'serve') checkServing();
-  if (purpose === 'administer' && databaseUrl !== null && adminDatabaseUrl === null)
+  if (use === 'serve') checkServing();
+  if (use === 'administer' && databaseUrl !== null && adminDatabaseUrl === null)
     faults.push(`ADMIN_DATABASE_URL: required beside DATABASE_URL: the owner's role does this`);
   if (faults.length > 0) throw new ConfigError(faults);
   return Object.freeze(config);

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
+import { sql } from 'kysely';
 import { buildApp, buildOperationsApp } from './app.ts';
 import { deriveLogSecrets } from './audit/entry.ts';
 import { loadCatalogue, type Catalogue } from './catalogue/catalogue.ts';
@@ -37,7 +38,7 @@ export async function serve(config: Config, say: (line: string) => void): Promis
   try {
     const keys = config.keys ?? requireKeys(config);
     const databaseUrl = embedded?.gatewayUrl ?? config.databaseUrl!;
-    await checkDatabase(databaseUrl, catalogue, {
+    await checkFit(databaseUrl, catalogue, {
       ISSUER: issuer,
       LOG_ORIGIN: config.logOrigin,
       ...keyIds(keys),
@@ -131,16 +132,16 @@ function keyIds(keys: Keys): Record<string, string> {
   };
 }
 
-async function checkDatabase(
-  url: string,
-  catalogue: Catalogue,
-  settings: Record<string, string>,
-): Promise<void> {
+/** Whether this program and its settings can run on the database. @throws UserError when not */
+async function checkFit(url: string, catalogue: Catalogue, settings: Record<string, string>): Promise<void> {
   const { database, close } = openDatabase(url, 'onevisit start', { maxConnections: 1 });
   try {
     const pending = await listPendingMigrations(database);
     if (pending.length > 0)
       throw new UserError(`the database lacks ${pending.length} migrations: run "onevisit migrate"`);
+    const { rows } = await sql<{ fsync: string }>`show fsync`.execute(database);
+    if (rows[0]?.fsync !== 'on')
+      throw new UserError('PostgreSQL runs with fsync = off: an entry would not be durable; switch it on');
     await checkRelations(database, catalogue);
     await rememberSettings(database, settings);
   } finally {

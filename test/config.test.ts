@@ -2,11 +2,11 @@ import { generateKeyPairSync, randomBytes, type KeyObject } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { ConfigError, readConfig, type Environment, type Purpose } from '../src/config.ts';
+import { ConfigError, readConfig, type Environment, type SettingsFor } from '../src/config.ts';
 import { homeKeyFiles, makeMissingKeys } from '../src/keys.ts';
 
 /** The faults of an environment, one sentence each; none when it is good. */
-function faultsOf(purpose: Purpose, environment: Environment): string[] {
+function faultsOf(purpose: SettingsFor, environment: Environment): string[] {
   try {
     readConfig(purpose, environment);
     return [];
@@ -17,7 +17,7 @@ function faultsOf(purpose: Purpose, environment: Environment): string[] {
 }
 
 /** The names of the settings that have a fault. */
-function faulty(purpose: Purpose, environment: Environment): string[] {
+function faulty(purpose: SettingsFor, environment: Environment): string[] {
   return faultsOf(purpose, environment)
     .map((fault) => fault.split(':')[0]!)
     .sort();
