@@ -40,8 +40,7 @@ const program = new Program('onevisit')
   .description('OneVisit: a data-sharing API gateway between government departments')
   .version(packageJson.version)
   .exitOverride()
-  .showHelpAfterError('(--help tells more)')
-  .action(() => program.outputHelp());
+  .showHelpAfterError('(--help tells more)');
 for (const command of await findCommands(process.argv[2])) addCommand(command);
 
 try {
@@ -81,11 +80,10 @@ function addCommand(command: Command): void {
 function findOrAddGroup(name: string): Program {
   const known = program.commands.find((command) => command.name() === name);
   if (known !== undefined) return known;
-  const group = program
+  return program
     .command(name)
     .description(`commands on ${name}: see "onevisit ${name} --help"`)
     .exitOverride();
-  return group.action(() => group.help({ error: true }));
 }
 
 function progress(done: number, total: number, what: string): void {
