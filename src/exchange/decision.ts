@@ -105,7 +105,9 @@ function findGrants(
       { consumer, dataset: dataset.name },
       { explain: explain('no-grant', dataset) },
     );
-  const begun = grants.filter((grant) => grant.validFromMs <= nowMs);
+  // A grant for fields that this version does not have is none here.
+  const ofVersion = grants.filter((grant) => grant.fields.some((name) => dataset.fields.has(name)));
+  const begun = ofVersion.filter((grant) => grant.validFromMs <= nowMs);
   const inTime = begun.filter((grant) => nowMs < grant.validUntilMs);
   const live = inTime.filter((grant) => grant.status === 'active');
   const forPurpose = live.filter((grant) => grant.purposes.includes(purpose));

@@ -276,3 +276,10 @@ await t.test('releases nothing of a dataset that became prohibited, whatever was
   t.equal(outcome(decideRead({ token, authority, dataset, request, now })), 'no-grant');
   t.end();
 });
+
+await t.test('knows no grant whose fields the dataset does not have in this version', (t) => {
+  t.equal(outcome(decide([grant({ fields: ['gone', 'renamed'] })])), 'no-grant');
+  const partly = grant({ fields: ['gone', 'name'] });
+  t.strictSame(outcome(decide([partly])), { fields: ['name'], masked: [], grants: [partly.id] });
+  t.end();
+});
