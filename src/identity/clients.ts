@@ -2,7 +2,6 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 
 /** What a client may do at all; each is also a scope that its tokens can have. */
 export const roles = ['exchange', 'provide', 'audit', 'disclose', 'admin'] as const;
-export type Role = (typeof roles)[number];
 
 /** One application of a department, with credentials. */
 export interface Client {
