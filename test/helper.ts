@@ -138,16 +138,7 @@ export async function startGateway(
   async function newToken(department: string, roles: string[]): Promise<string> {
     const { clientId, clientSecret } = await addClient(database.database, actor, { department, roles });
     await gateway.exchanges.authority.refresh();
-    const response = await app.inject({
-      method: 'POST',
-      url: '/oauth/token',
-      headers: {
-        authorization: `Basic ${Buffer.from(`${clientId}:${clientSecret}`).toString('base64')}`,
-        'content-type': 'application/x-www-form-urlencoded',
-      },
-      payload: 'grant_type=client_credentials',
-    });
-    return response.json<{ access_token: string }>().access_token;
+    return tokenFrom(app, { clientId, clientSecret });
   }
   function token(department: string, roles: string[] = ['exchange']): Promise<string> {
     const key = `${department} ${roles.join(' ')}`;
@@ -185,6 +176,23 @@ export async function startGateway(
       return JSON.parse(rows[0]!.bytes.toString()) as Record<string, unknown>;
     },
   };
+}
+
+/** A fresh access token for a client's credentials. */
+export async function tokenFrom(
+  app: FastifyInstance,
+  { clientId, clientSecret }: { clientId: string; clientSecret: string },
+): Promise<string> {
+  const response = await app.inject({
+    method: 'POST',
+    url: '/oauth/token',
+    headers: {
+      authorization: `Basic ${Buffer.from(`${clientId}:${clientSecret}`).toString('base64')}`,
+      'content-type': 'application/x-www-form-urlencoded',
+    },
+    payload: 'grant_type=client_credentials',
+  });
+  return response.json<{ access_token: string }>().access_token;
 }
 
 /**

@@ -1,6 +1,6 @@
 import type { LightMyRequestResponse } from 'fastify';
 import { addClient } from '../../src/identity/registry.ts';
-import { actor, type TestGateway } from '../helper.ts';
+import { actor, tokenFrom, type TestGateway } from '../helper.ts';
 
 /** What tests of the search in the audit log share. */
 
@@ -27,18 +27,7 @@ export async function newAsker(test: TestGateway, department: string, roles: str
   return {
     clientId,
     department,
-    async token() {
-      const response = await test.app.inject({
-        method: 'POST',
-        url: '/oauth/token',
-        headers: {
-          authorization: `Basic ${Buffer.from(`${clientId}:${clientSecret}`).toString('base64')}`,
-          'content-type': 'application/x-www-form-urlencoded',
-        },
-        payload: 'grant_type=client_credentials',
-      });
-      return response.json<{ access_token: string }>().access_token;
-    },
+    token: () => tokenFrom(test.app, { clientId, clientSecret }),
   };
 }
 

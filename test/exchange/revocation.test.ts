@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { FastifyInstance, LightMyRequestResponse } from 'fastify';
+import type { LightMyRequestResponse } from 'fastify';
 import { buildApp } from '../../src/app.ts';
 import { loadCatalogue } from '../../src/catalogue/catalogue.ts';
 import { readConfig } from '../../src/config.ts';
@@ -16,6 +16,7 @@ import {
   issuer,
   keys,
   startGateway,
+  tokenFrom,
   type TestDatabase,
 } from '../helper.ts';
 import { checkProblem } from './checks.ts';
@@ -74,22 +75,6 @@ async function startDeafGateway(t: Test, database: TestDatabase): Promise<DeafGa
         payload: JSON.stringify({ id, fields }),
       }),
   };
-}
-
-async function tokenFrom(
-  app: FastifyInstance,
-  { clientId, clientSecret }: { clientId: string; clientSecret: string },
-): Promise<string> {
-  const response = await app.inject({
-    method: 'POST',
-    url: '/oauth/token',
-    headers: {
-      authorization: `Basic ${Buffer.from(`${clientId}:${clientSecret}`).toString('base64')}`,
-      'content-type': 'application/x-www-form-urlencoded',
-    },
-    payload: 'grant_type=client_credentials',
-  });
-  return response.json<{ access_token: string }>().access_token;
 }
 
 async function grantOf(database: TestDatabase): Promise<string> {
