@@ -31,6 +31,15 @@ await t.test('goes on indexing behind entries that can not be read', async (t) =
     '{"time":"no time"}',
     '{"subjects":["short"]}',
     '{"id":"no id"}',
+    '{"official":5}',
+    '{"official":["x"]}',
+    '{"official":{"id":"\\u0000"}}',
+    '{"consumer":"\\u0000"}',
+    '{"consumer":"\\ud800"}',
+    '{"unknown":"\\u0000"}',
+    '{"consumer":{"consumer":"twice"},"consumer":"twice"}',
+    `{"consumer":"\u00ff"}`,
+    '['.repeat(60_000),
   ];
   const first = await appender.append(newLeaf(), authority);
   for (const text of unreadable) {
