@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { binaryArray } from '../db/binary-array.ts';
 import { isDataError, openLink } from '../db/connection.ts';
 import { Problem } from '../errors.ts';
 import type { Leaf } from './entry.ts';
@@ -10,7 +11,8 @@ export interface Appender {
    *
    * @param authority the version of who-may-see-what that the entry was decided under
    * @returns the index once it has committed; null, with nothing inserted, when the authority has changed
-   * @throws Problem audit-unavailable when the append failed or its outcome is unknown; overloaded
+   * @throws Problem audit-unavailable when the append failed or its outcome is unknown; overloaded when too many
+   *   wait, or this one waited too long for its turn
    */
   append(leaf: Leaf, authority: number): Promise<number | null>;
   close(): Promise<void>;
@@ -19,11 +21,14 @@ export interface Appender {
 interface Waiting {
   leaf: Leaf;
   authority: number;
+  sinceMs: number;
   resolve: (index: number | null) => void;
   reject: (error: unknown) => void;
 }
 
 const maxWaiting = 10_000;
+/** Who has waited longer for his turn has probably given up. */
+const maxWaitMs = 5000;
 const maxBatchEntries = 1000;
 const maxBatchBytes = 4 * 1024 * 1024;
 
@@ -52,8 +57,18 @@ export function openAppender(config: pg.ClientConfig, onBatch: (entries: number)
   });
 
   async function appendWaiting(): Promise<void> {
-    while (waiting.length > 0) await appendBatch(takeBatch());
+    while (waiting.length > 0) {
+      giveUpLate();
+      if (waiting.length > 0) await appendBatch(takeBatch());
+    }
     appending = false;
+  }
+
+  function giveUpLate(): void {
+    const oldestMs = performance.now() - maxWaitMs;
+    const late = waiting.findIndex(({ sinceMs }) => sinceMs >= oldestMs);
+    for (const entry of waiting.splice(0, late < 0 ? waiting.length : late))
+      entry.reject(new Problem('overloaded'));
   }
 
   /** The entries at the head that were decided under one authority, within the limits. */
@@ -97,8 +112,14 @@ export function openAppender(config: pg.ClientConfig, onBatch: (entries: number)
         ...appendStatement,
         values: [
           batch[0]!.authority,
-          batch.map((entry) => entry.leaf.bytes),
-          batch.map((entry) => entry.leaf.hash),
+          binaryArray(
+            'bytea',
+            batch.map(({ leaf }) => leaf.bytes),
+          ),
+          binaryArray(
+            'bytea',
+            batch.map(({ leaf }) => leaf.hash),
+          ),
         ],
       });
       if (notices !== noticesBefore) throw new Error('a notice came with the append: its outcome is unknown');
@@ -115,7 +136,7 @@ export function openAppender(config: pg.ClientConfig, onBatch: (entries: number)
     append(leaf, authority) {
       if (waiting.length >= maxWaiting) return Promise.reject(new Problem('overloaded'));
       return new Promise((resolve, reject) => {
-        waiting.push({ leaf, authority, resolve, reject });
+        waiting.push({ leaf, authority, sinceMs: performance.now(), resolve, reject });
         if (appending) return;
         appending = true;
         setImmediate(() => void appendWaiting());

@@ -1,4 +1,6 @@
 import t from 'tap';
+import { openAppender } from '../../src/audit/append.ts';
+import { connectionConfig } from '../../src/db/connection.ts';
 import { addPurpose } from '../../src/grants/purposes.ts';
 import { actor, checkAuditLog, createDatabase, type TestDatabase } from '../helper.ts';
 import {
@@ -117,6 +119,24 @@ await t.test('fails an append that waits too long for the lock, and does the nex
   await t.rejects(appender.append(newLeaf(), authority), failure);
   await lock.release();
   t.equal(await appender.append(newLeaf(), authority), (await countEntries(test)) - 1);
+  await checkAuditLog(t, test);
+});
+
+await t.test('gives up on an entry that waited too long for its turn, and does the next', async (t) => {
+  const test = await createDatabase(t);
+  const slow = { lock_timeout: 5500, statement_timeout: 7000 };
+  const appender = openAppender(connectionConfig(test.gatewayUrl, 'test slow', slow), () => undefined);
+  t.teardown(() => appender.close());
+  const authority = await readVersion(test);
+  const base = await countEntries(test);
+  const lock = await holdLock(t, test, logLocks.append);
+  const append = t.rejects(appender.append(newLeaf(), authority), failure);
+  await untilBlocked(test, 'test slow');
+  const late = t.rejects(appender.append(newLeaf(), authority), { name: 'Problem', code: 'overloaded' });
+  await append;
+  await late;
+  await lock.release();
+  t.equal(await appender.append(newLeaf(), authority), base);
   await checkAuditLog(t, test);
 });
 
