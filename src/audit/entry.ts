@@ -1,5 +1,6 @@
-import { createHash, createHmac, hkdfSync } from 'node:crypto';
+import { createHash, hash, hkdfSync } from 'node:crypto';
 import type { ErrorCode } from '../errors.ts';
+import { createMac, type Mac } from './mac.ts';
 
 /** The audit log's bytes, in the format `onevisit-entry/1`: canonical JSON, hashed as RFC 6962 leaves. */
 export const entryFormat = 'onevisit-entry/1';
@@ -41,17 +42,65 @@ export interface Leaf {
   hash: Buffer;
 }
 
-/** Encodes an entry. @throws RangeError when it is larger than a leaf may be */
+/** Encodes an entry. @throws RangeError when it is larger than a leaf may be; TypeError as `canonicalJson` */
 export function encodeEntry(entry: Entry): Leaf {
-  const bytes = Buffer.from(canonicalJson({ ...entry, format: entryFormat, time: entry.time.toISOString() }));
+  const bytes = Buffer.from(entryJson(entry));
   if (bytes.length > maxEntryBytes)
     throw new RangeError(`an entry has ${bytes.length} bytes, at most ${maxEntryBytes} are allowed`);
   return { bytes, hash: leafHash(bytes) };
 }
 
+const leafPrefix = Buffer.of(0);
+
 /** RFC 6962, 2.1: SHA-256(00 ‖ bytes). */
 export function leafHash(bytes: Buffer): Buffer {
-  return createHash('sha256').update(Uint8Array.of(0)).update(bytes).digest();
+  return Buffer.from(hash('sha256', Buffer.concat([leafPrefix, bytes]), 'binary'), 'binary');
+}
+
+/**
+ * The entry as canonical JSON. Where its members are in canonical order from the start, and no string holds what
+ * entries don't take, the engine's own JSON is that already.
+ */
+function entryJson(entry: Entry): string {
+  const time = entry.time.toISOString();
+  const simple = entry.details === undefined && isInteger(entry.version) && isInteger(entry.records);
+  if (simple) {
+    const json = JSON.stringify({
+      body: entry.body,
+      case: entry.case,
+      client: entry.client,
+      code: entry.code,
+      consumer: entry.consumer,
+      data_key: entry.data_key,
+      dataset: entry.dataset,
+      fields: entry.fields,
+      format: entryFormat,
+      grants: entry.grants,
+      id: entry.id,
+      kind: entry.kind,
+      official: entry.official && { id: entry.official.id, proof: entry.official.proof },
+      operation: entry.operation,
+      outcome: entry.outcome,
+      provider: entry.provider,
+      purpose: entry.purpose,
+      records: entry.records,
+      sealed: entry.sealed,
+      subject_key: entry.subject_key,
+      subjects: entry.subjects,
+      time,
+      trace_id: entry.trace_id,
+      version: entry.version,
+    });
+    if (!mayHoldRefusedCharacters.test(json)) return json;
+  }
+  return canonicalJson({ ...entry, format: entryFormat, time });
+}
+
+/** U+0000 and lone surrogates, as JSON.stringify escapes them; a backslash before a "u" of the text fits as well. */
+const mayHoldRefusedCharacters = /\\u(?:0000|d[89a-f])/;
+
+function isInteger(value: number | undefined): boolean {
+  return value === undefined || Number.isSafeInteger(value);
 }
 
 /**
@@ -84,8 +133,8 @@ function isPlainObject(value: unknown): value is object {
 
 /** The keys that are derived from the log's permanent secret (HKDF-SHA-256). */
 export interface LogSecrets {
-  subjectKey: Buffer;
-  saltKey: Buffer;
+  subjectMac: Mac;
+  saltMac: Mac;
   /** Authenticates the cursors of lists. */
   cursorKey: Buffer;
   /** The id of the subject key: entries name it. */
@@ -96,8 +145,8 @@ export function deriveLogSecrets(secret: Buffer): LogSecrets {
   const derive = (info: string): Buffer => Buffer.from(hkdfSync('sha256', secret, '', info, 32));
   const subjectKey = derive('onevisit/subject');
   return {
-    subjectKey,
-    saltKey: derive('onevisit/salt'),
+    subjectMac: createMac(subjectKey),
+    saltMac: createMac(derive('onevisit/salt')),
     cursorKey: derive('onevisit/cursor'),
     subjectKeyId: createHash('sha256').update(subjectKey).digest().subarray(0, 8).toString('base64url'),
   };
@@ -105,17 +154,18 @@ export function deriveLogSecrets(secret: Buffer): LogSecrets {
 
 /** A subject in an entry: HMAC-SHA-256 over dataset ‖ 00 ‖ id, its first 16 bytes, base64url. */
 export function subjectRef(secrets: LogSecrets, dataset: string, id: string): string {
-  const mac = createHmac('sha256', secrets.subjectKey).update(`${dataset}\0${id}`).digest();
-  return mac.subarray(0, 16).toString('base64url');
+  return secrets.subjectMac(`${dataset}\0${id}`).toString('base64url', 0, 16);
 }
+
+const bodyPrefix = Buffer.from('onevisit-body/1\0');
 
 /** Binds the body sent to its entry, without storing it. The salt goes to the consumer alone. */
 export function commitToBody(
   secrets: LogSecrets,
   entryId: string,
-  body: Buffer,
+  body: string,
 ): { salt: Buffer; commitment: string } {
-  const salt = createHmac('sha256', secrets.saltKey).update(entryId).digest();
-  const commitment = createHash('sha256').update('onevisit-body/1\0').update(salt).update(body);
-  return { salt, commitment: commitment.digest('base64url') };
+  const salt = secrets.saltMac(entryId);
+  const committed = Buffer.concat([bodyPrefix, salt, Buffer.from(body)]);
+  return { salt, commitment: hash('sha256', committed, 'base64url') };
 }

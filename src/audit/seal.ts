@@ -1,6 +1,7 @@
 import {
   createCipheriv,
   createPublicKey,
+  createSecretKey,
   diffieHellman,
   generateKeyPairSync,
   hkdfSync,
@@ -42,7 +43,7 @@ export function createSealer(options: {
   let making: Promise<DataKey> | null = null;
 
   async function make(): Promise<DataKey> {
-    const key = randomBytes(32);
+    const secret = randomBytes(32);
     const id = randomUUID();
     const time = options.now();
     await options.enter({
@@ -53,13 +54,9 @@ export function createSealer(options: {
       operation: 'data-key',
       outcome: 'done',
       data_key: id,
-      details: wrapDataKey(key, id, options.auditPublicKey),
+      details: wrapDataKey(secret, id, options.auditPublicKey),
     });
-    current = {
-      id,
-      expiresAtMs: time.getTime() + lifetimeMs,
-      seal: (ids, entryId) => seal(key, ids, entryId),
-    };
+    current = { id, expiresAtMs: time.getTime() + lifetimeMs, seal: sealWith(createSecretKey(secret)) };
     return current;
   }
 
@@ -72,11 +69,16 @@ export function createSealer(options: {
   };
 }
 
-function seal(key: Buffer, ids: readonly string[], entryId: string): string {
-  const nonce = randomBytes(12);
-  const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(Buffer.from(entryId));
-  const ciphertext = cipher.update(ids.join('\n'), 'utf8');
-  return Buffer.concat([nonce, ciphertext, cipher.final(), cipher.getAuthTag()]).toString('base64url');
+/** A nonce counts what its key has sealed: one process has the key, so none comes twice (SP 800-38D, 8.2.1). */
+function sealWith(key: KeyObject): DataKey['seal'] {
+  let sealed = 0;
+  return (ids, entryId) => {
+    const nonce = Buffer.alloc(12);
+    nonce.writeUIntBE(++sealed, 6, 6);
+    const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(Buffer.from(entryId));
+    const ciphertext = cipher.update(ids.join('\n'), 'utf8');
+    return Buffer.concat([nonce, ciphertext, cipher.final(), cipher.getAuthTag()]).toString('base64url');
+  };
 }
 
 /** Wraps a data key to the audit office's X25519 key: ephemeral X25519, HKDF-SHA-256, AES-256-GCM. */

@@ -52,23 +52,18 @@ function permitRead({
   const consumer = token.department;
   const purpose = checkPurpose(authority, request);
   const grants = findGrants(authority.grantsOf(consumer, dataset.name), purpose, dataset, consumer, now);
-  checkDemands(
-    grants.flatMap((grant) => grant.requires),
-    request,
-    purpose,
-  );
+  checkDemands(grants, request, purpose);
   const id = checkId(dataset, request);
   const fields = checkFields(dataset, request, grants, purpose);
 
-  const plain = new Set(grants.flatMap((grant) => grant.plainFields));
-  const asked = new Set(fields);
+  const isPlain = (name: string): boolean => grants.some((grant) => grant.plainFields.includes(name));
   return {
     allowed: true,
     id,
     fields,
-    masked: fields.filter((name) => dataset.fields.get(name)!.mask !== null && !plain.has(name)),
+    masked: fields.filter((name) => dataset.fields.get(name)!.mask !== null && !isPlain(name)),
     grants: grants
-      .filter((grant) => grant.fields.some((name) => asked.has(name)))
+      .filter((grant) => grant.fields.some((name) => fields.includes(name)))
       .map((grant) => grant.id)
       .sort(),
   };
@@ -80,17 +75,21 @@ function checkPurpose(authority: Authority, request: DataRequest): string {
   if (purpose === undefined)
     throw new Problem('purpose-unknown', { suggestion: suggest(request.purpose, authority.purposes.keys()) });
   if (request.headerFault !== null) throw request.headerFault;
-  checkDemands(purpose.requires, request, purpose.code);
+  checkDemands([purpose], request, purpose.code);
   return purpose.code;
 }
 
-function checkDemands(demands: readonly string[], request: DataRequest, purpose: string): void {
-  if (demands.includes('case') && request.caseNumber === null)
-    throw new Problem('case-required', { purpose });
-  if (demands.includes('official') && request.official === null) throw new Problem('official-required');
+function checkDemands(
+  sources: readonly { requires: readonly string[] }[],
+  request: DataRequest,
+  purpose: string,
+): void {
+  const demanded = (what: string): boolean => sources.some(({ requires }) => requires.includes(what));
+  if (request.caseNumber === null && demanded('case')) throw new Problem('case-required', { purpose });
+  if (request.official === null && demanded('official')) throw new Problem('official-required');
 }
 
-/** The grants in force for the purpose; when there is none, the refusal that says best why. */
+/** The grants in force for the purpose. @throws Problem that says best why there is none */
 function findGrants(
   grants: readonly Grant[],
   purpose: string,
@@ -99,29 +98,25 @@ function findGrants(
   now: Date,
 ): Grant[] {
   const nowMs = now.getTime();
-  if (dataset.sharing === 'prohibited')
-    throw new Problem(
-      'no-grant',
-      { consumer, dataset: dataset.name },
-      { explain: explain('no-grant', dataset) },
-    );
   // A grant for fields that this version does not have is none here.
-  const ofVersion = grants.filter((grant) => grant.fields.some((name) => dataset.fields.has(name)));
-  const begun = ofVersion.filter((grant) => grant.validFromMs <= nowMs);
-  const inTime = begun.filter((grant) => nowMs < grant.validUntilMs);
-  const live = inTime.filter((grant) => grant.status === 'active');
-  const forPurpose = live.filter((grant) => grant.purposes.includes(purpose));
-  if (forPurpose.length > 0) return forPurpose;
-
-  const suspended = inTime.filter((grant) => grant.status === 'suspended');
-  const ended = begun.filter((grant) => grant.validUntilMs <= nowMs);
-  const expired = ended.filter((grant) => grant.status === 'active' || grant.status === 'suspended');
+  const begun = grants.filter(
+    (grant) => grant.validFromMs <= nowMs && grant.fields.some((name) => dataset.fields.has(name)),
+  );
   const covers = (grant: Grant): boolean => grant.purposes.includes(purpose);
+  const isLive = (grant: Grant): boolean => grant.status === 'active' && nowMs < grant.validUntilMs;
+  const inForce = begun.filter((grant) => isLive(grant) && covers(grant));
+  if (inForce.length > 0 && dataset.sharing !== 'prohibited') return inForce;
+
   const refuse = (code: 'grant-suspended' | 'grant-expired' | 'purpose-not-granted' | 'no-grant'): Problem =>
     new Problem(code, { consumer, dataset: dataset.name, purpose }, { explain: explain(code, dataset) });
+  if (dataset.sharing === 'prohibited') throw refuse('no-grant');
+  const suspended = begun.filter((grant) => grant.status === 'suspended' && nowMs < grant.validUntilMs);
+  const expired = begun.filter(
+    ({ status, validUntilMs }) => validUntilMs <= nowMs && (status === 'active' || status === 'suspended'),
+  );
   if (suspended.some(covers)) throw refuse('grant-suspended');
   if (expired.some(covers)) throw refuse('grant-expired');
-  if (live.length > 0) throw refuse('purpose-not-granted');
+  if (begun.some(isLive)) throw refuse('purpose-not-granted');
   if (suspended.length > 0) throw refuse('grant-suspended');
   if (expired.length > 0) throw refuse('grant-expired');
   throw refuse('no-grant');
@@ -146,12 +141,12 @@ function checkFields(
   grants: Grant[],
   purpose: string,
 ): readonly string[] {
-  const granted = new Set(grants.flatMap((grant) => grant.fields));
-  if (request.fields === null) return [...dataset.fields.keys()].filter((name) => granted.has(name));
+  const isGranted = (name: string): boolean => grants.some((grant) => grant.fields.includes(name));
+  if (request.fields === null) return [...dataset.fields.keys()].filter(isGranted);
   const fields = [...new Set(request.fields)];
   const unknown = fields.filter((name) => !dataset.fields.has(name));
   if (unknown.length > 0) throw unknownField(dataset, request.fields, unknown);
-  const missing = fields.filter((name) => !granted.has(name));
+  const missing = fields.filter((name) => !isGranted(name));
   if (missing.length > 0)
     throw new Problem(
       'field-not-granted',

@@ -1,7 +1,7 @@
 import type { Appender } from '../audit/append.ts';
 import { commitToBody, encodeEntry, subjectRef, type Entry, type LogSecrets } from '../audit/entry.ts';
 import { recordUnderAuthority, type Recorded } from '../audit/record.ts';
-import type { Sealer } from '../audit/seal.ts';
+import type { DataKey, Sealer } from '../audit/seal.ts';
 import type { Dataset } from '../catalogue/catalogue.ts';
 import { Problem } from '../errors.ts';
 import type { Authority, AuthorityView } from '../grants/authority.ts';
@@ -37,12 +37,12 @@ export interface Incoming {
 
 /** What an exchange came to, before it is on the record. */
 type Outcome =
-  | { kind: 'released'; decision: Permission; body: Buffer }
+  | { kind: 'released'; decision: Permission; body: string }
   | { kind: 'absent'; decision: Permission; problem: Problem }
   | { kind: 'refused'; problem: Problem };
 
 /** What is answered once the entry is durable. */
-export type Answer = { headers: Record<string, string> } & ({ body: Buffer } | { problem: Problem });
+export type Answer = { headers: Record<string, string> } & ({ body: string } | { problem: Problem });
 
 /**
  * One exchange: decide → read → record → answer. Whatever it comes to is in the audit log before this resolves.
@@ -59,7 +59,10 @@ export async function exchange(
     const now = context.now();
     const decision = decide(authority, served.dataset, incoming, now);
     const outcome = await release(decision, served);
-    const { entry, salt } = await describe(context, served.dataset, incoming, { authority, now }, outcome);
+    const subject =
+      outcome.kind === 'refused' ? validId(served.dataset, incoming.request) : outcome.decision.id;
+    const seal = subject === null ? null : { subject, dataKey: await context.sealer.dataKey() };
+    const { entry, salt } = describe(context, served.dataset, incoming, { authority, now, seal }, outcome);
     return { leaf: encodeEntry(entry), result: { outcome, salt } };
   });
   return answer(recorded, recorded.result.outcome, recorded.result.salt);
@@ -91,20 +94,19 @@ async function release(decision: Decision, { dataset, records, project }: Served
 }
 
 /** The exchange as its entry tells it: subjects hashed and sealed, the body bound but not stored. */
-async function describe(
-  { secrets, sealer }: ExchangeContext,
+function describe(
+  { secrets }: ExchangeContext,
   dataset: Dataset,
   { id, token, operation, request }: Incoming,
-  { authority, now }: { authority: Authority; now: Date },
+  state: { authority: Authority; now: Date; seal: { subject: string; dataKey: DataKey } | null },
   outcome: Outcome,
-): Promise<{ entry: Entry; salt: Buffer | null }> {
+): { entry: Entry; salt: Buffer | null } {
+  const { authority, now, seal } = state;
   const refused = outcome.kind === 'refused';
-  const subject = request.id !== null && dataset.isValidId(request.id) ? request.id : null;
-  const dataKey = subject === null ? null : await sealer.dataKey();
   const binding = outcome.kind === 'released' ? commitToBody(secrets, id, outcome.body) : null;
   const purposeKnown = request.purpose !== null && authority.purposes.has(request.purpose);
   const asked = request.fields?.filter((name) => dataset.fields.has(name));
-  const fields = refused ? asked : outcome.decision.fields;
+  const fields = refused ? asked && [...new Set(asked)] : outcome.decision.fields;
   const entry: Entry = {
     kind: 'exchange',
     id,
@@ -120,17 +122,22 @@ async function describe(
     purpose: purposeKnown ? request.purpose! : undefined,
     case: request.caseNumber ?? undefined,
     grants: refused ? undefined : [...outcome.decision.grants],
-    fields: fields === undefined ? undefined : [...new Set(fields)].sort(),
-    subjects: subject === null ? undefined : [subjectRef(secrets, dataset.name, subject)],
-    sealed: subject === null ? undefined : dataKey?.seal([subject], id),
-    data_key: dataKey?.id,
-    subject_key: subject === null ? undefined : secrets.subjectKeyId,
+    fields: fields?.toSorted(),
+    subjects: seal === null ? undefined : [subjectRef(secrets, dataset.name, seal.subject)],
+    sealed: seal?.dataKey.seal([seal.subject], id),
+    data_key: seal?.dataKey.id,
+    subject_key: seal === null ? undefined : secrets.subjectKeyId,
     outcome: outcome.kind,
     code: refused ? outcome.problem.code : undefined,
     records: refused ? undefined : Number(outcome.kind === 'released'),
     body: binding?.commitment,
   };
   return { entry, salt: binding?.salt ?? null };
+}
+
+/** The subject that a refused request named; null when it named none that there could be. */
+function validId(dataset: Dataset, { id }: DataRequest): string | null {
+  return id !== null && dataset.isValidId(id) ? id : null;
 }
 
 function answer(

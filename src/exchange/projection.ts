@@ -3,7 +3,7 @@ import { applyMask } from '../catalogue/mask.ts';
 import type { StoredRecord } from '../records/read.ts';
 
 /** Writes a record as JSON with the fields that a decision released, in their order, masked where it says. */
-export type Projection = (record: StoredRecord) => Buffer;
+export type Projection = (record: StoredRecord) => string;
 
 const cacheSize = 1000;
 
@@ -29,18 +29,19 @@ function compileProjection(
   fields: readonly string[],
   masked: readonly string[],
 ): Projection {
+  const names = [...dataset.fields.keys()];
   const members = fields.map((name, i) => ({
-    name,
+    at: names.indexOf(name),
     prefix: `${i === 0 ? '' : ','}${JSON.stringify(name)}:`,
     mask: masked.includes(name) ? dataset.fields.get(name)!.mask : null,
   }));
   return (record) => {
     let json = '{';
-    for (const { name, prefix, mask } of members) {
-      const value = record[name] ?? null;
+    for (const { at, prefix, mask } of members) {
+      const value = record[at] ?? null;
       json +=
         prefix + JSON.stringify(mask !== null && value !== null ? applyMask(mask, value as string) : value);
     }
-    return Buffer.from(`${json}}`);
+    return `${json}}`;
   };
 }

@@ -7,6 +7,13 @@ import { getOperation, readOperation } from './documents.ts';
 import { exchange, exchangeScopeMissing, type ExchangeContext, type ServedDataset } from './exchange.ts';
 import { readGetRequest, readPostRequest, type DataRequest } from './request.ts';
 
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** What the verified token says; null before it is verified, and on routes that take none. */
+    accessToken: AccessToken | null;
+  }
+}
+
 export interface ExchangeRoutesOptions {
   context: ExchangeContext;
   served: ServedDataset[];
@@ -18,7 +25,7 @@ export interface ExchangeRoutesOptions {
 /** The routes by which consumers ask for data, made from the catalogue. Register them in a scope of their own. */
 export function registerExchangeRoutes(scope: FastifyInstance, options: ExchangeRoutesOptions): void {
   const { context, tokens, metrics, personalIdsInUrls } = options;
-  const tokenOf = new WeakMap<FastifyRequest, AccessToken>();
+  scope.decorateRequest('accessToken', null);
 
   // The body stays text until the exchange reads it, because a malformed one is refused on the record.
   scope.removeAllContentTypeParsers();
@@ -29,7 +36,7 @@ export function registerExchangeRoutes(scope: FastifyInstance, options: Exchange
   /** Nobody's body is read before the token is verified. */
   function authenticate(request: FastifyRequest, _reply: FastifyReply, done: (error?: Error) => void): void {
     try {
-      tokenOf.set(request, tokens.verify(request.headers.authorization));
+      request.accessToken = tokens.verify(request.headers.authorization);
       done();
     } catch (error) {
       done(error as Error);
@@ -45,7 +52,7 @@ export function registerExchangeRoutes(scope: FastifyInstance, options: Exchange
     const { name, version } = served.dataset;
     const finish = metrics.exchangeStarted({ dataset: `v${version}/${name}`, operation: 'read' });
     try {
-      const token = tokenOf.get(request)!;
+      const token = request.accessToken!;
       const incoming = { id: request.id, token, operation: 'read' as const, request: dataRequest };
       const answer = await exchange(context, served, incoming);
       reply.headers(answer.headers);

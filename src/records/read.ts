@@ -4,8 +4,8 @@ import { isDataError, type Link } from '../db/connection.ts';
 import { quote } from '../db/identifier.ts';
 import { Problem } from '../errors.ts';
 
-/** A record as the store has it; null where a value is unknown. */
-export type StoredRecord = Readonly<Record<string, unknown>>;
+/** A record as the store has it: the dataset's fields in their order, null where a value is unknown. */
+export type StoredRecord = readonly unknown[];
 
 /** Reads the records of one dataset in one version. */
 export interface RecordReader {
@@ -33,9 +33,12 @@ export function createRecordReader(
   dataset: { name: string; version: number; key: string; fields: ReadonlyMap<string, unknown> },
 ): RecordReader {
   const { schema, name } = relationOf(dataset);
-  const columns = [...dataset.fields.keys()].map(quote).join(', ');
+  const names = [...dataset.fields.keys()];
+  const columns = names.map(quote).join(', ');
+  const keyAt = names.indexOf(dataset.key);
   const statement = {
     name: `read-${schema}-${name}`,
+    rowMode: 'array' as const,
     text: `select ${columns} from ${quote(schema)}.${quote(name)} where ${quote(dataset.key)} = any($1::text[])`,
   };
   let waiting: Waiting[] = [];
@@ -45,8 +48,8 @@ export function createRecordReader(
     let client: pg.Client | null = null;
     try {
       client = await link.client();
-      const { rows } = await client.query<Record<string, unknown>>({ ...statement, values: [ids] });
-      return new Map(rows.map((row) => [row[dataset.key] as string, row]));
+      const { rows } = await client.query<unknown[]>({ ...statement, values: [ids] });
+      return new Map(rows.map((row) => [row[keyAt] as string, row]));
     } catch (error) {
       if (client !== null && !isDataError(error)) link.discard(client);
       throw error;
@@ -56,13 +59,16 @@ export function createRecordReader(
   async function readBatch(batch: Waiting[]): Promise<void> {
     try {
       const records = await query(batch.map((request) => request.id));
+      pending -= batch.length;
       for (const request of batch) request.resolve(records.get(request.id) ?? null);
     } catch (error) {
       // A value that the server can't take must not fail the reads beside it.
       if (isDataError(error) && batch.length > 1)
         await Promise.all(batch.map((request) => readBatch([request])));
-      else
+      else {
+        pending -= batch.length;
         for (const request of batch) request.reject(new Problem('store-unavailable', {}, { cause: error }));
+      }
     }
   }
 
@@ -73,17 +79,13 @@ export function createRecordReader(
   }
 
   return {
-    async find(id) {
-      if (pending >= maxPending) throw new Problem('overloaded');
+    find(id) {
+      if (pending >= maxPending) return Promise.reject(new Problem('overloaded'));
       pending++;
-      try {
-        return await new Promise((resolve, reject) => {
-          waiting.push({ id, resolve, reject });
-          if (waiting.length === 1) setImmediate(readWaiting);
-        });
-      } finally {
-        pending--;
-      }
+      return new Promise((resolve, reject) => {
+        waiting.push({ id, resolve, reject });
+        if (waiting.length === 1) setImmediate(readWaiting);
+      });
     },
   };
 }

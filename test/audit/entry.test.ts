@@ -191,12 +191,17 @@ await t.test('gives a subject other names in other datasets and under other secr
 
 await t.test('commits to a body as the format has it', (t) => {
   fc.assert(
-    fc.property(fc.uint8Array({ minLength: 32, maxLength: 32 }), fc.uint8Array(), (secret, body) => {
+    fc.property(fc.uint8Array({ minLength: 32, maxLength: 32 }), text, (secret, body) => {
       const id = randomUUID();
       const key = Buffer.from(hkdfSync('sha256', secret, Buffer.alloc(0), 'onevisit/salt', 32));
       const salt = createHmac('sha256', key).update(id).digest();
-      const committed = Buffer.concat([Buffer.from('onevisit-body/1'), Buffer.of(0), salt, body]);
-      const found = commitToBody(deriveLogSecrets(Buffer.from(secret)), id, Buffer.from(body));
+      const committed = Buffer.concat([
+        Buffer.from('onevisit-body/1'),
+        Buffer.of(0),
+        salt,
+        Buffer.from(body),
+      ]);
+      const found = commitToBody(deriveLogSecrets(Buffer.from(secret)), id, body);
       return (
         found.salt.equals(salt) &&
         found.commitment === createHash('sha256').update(committed).digest('base64url')
@@ -209,8 +214,62 @@ await t.test('commits to a body as the format has it', (t) => {
 });
 
 await t.test('derives keys for each use that have nothing in common', (t) => {
-  const { subjectKey, saltKey, cursorKey } = deriveLogSecrets(randomBytes(32));
-  t.equal(new Set([subjectKey, saltKey, cursorKey].map((key) => key.toString('hex'))).size, 3);
-  t.strictSame([subjectKey.length, saltKey.length, cursorKey.length], [32, 32, 32]);
+  const { subjectMac, saltMac, cursorKey } = deriveLogSecrets(randomBytes(32));
+  const cursorMac = createHmac('sha256', cursorKey).update('text').digest();
+  const macs = [subjectMac('text'), saltMac('text'), cursorMac].map((mac) => mac.toString('hex'));
+  t.equal(new Set(macs).size, 3);
+  t.equal(cursorKey.length, 32);
+  t.end();
+});
+
+const word = fc.option(fc.string({ unit: 'binary', maxLength: 20 }), { nil: undefined });
+const words = fc.option(fc.array(fc.string({ unit: 'binary', maxLength: 20 }), { maxLength: 3 }), {
+  nil: undefined,
+});
+const number = fc.option(fc.oneof(fc.maxSafeInteger(), fc.constantFrom(0.5, NaN, 2 ** 53, Infinity)), {
+  nil: undefined,
+});
+
+/** Entries with any member there is, good values and bad. */
+const entries = fc.record({
+  kind: fc.constantFrom('exchange', 'grant', 'key'),
+  id: fc.oneof(
+    fc.uuid({ version: 4 }),
+    fc.string({ unit: 'binary' }),
+    fc.constantFrom('\\u0000', 'a\0', '\ud800'),
+  ),
+  time: fc.date({ min: new Date(0), max: new Date('9999-12-31'), noInvalidDate: true }),
+  official: fc.option(
+    fc.record({ proof: fc.constantFrom('asserted', 'proven'), id: fc.string({ unit: 'binary' }) }),
+    { nil: undefined },
+  ),
+  ...Object.fromEntries(['records', 'version'].map((name) => [name, number])),
+  ...Object.fromEntries(['fields', 'grants', 'subjects'].map((name) => [name, words])),
+  ...Object.fromEntries(
+    ['body', 'case', 'client', 'code', 'consumer', 'data_key', 'dataset', 'operation', 'outcome', 'provider']
+      .concat(['purpose', 'sealed', 'subject_key', 'trace_id'])
+      .map((name) => [name, word]),
+  ),
+  details: fc.option(fc.dictionary(fc.string(), fc.string()), { nil: undefined }),
+}) as fc.Arbitrary<Entry>;
+
+await t.test('encodes every entry as the canonical JSON of its members, or refuses it as that does', (t) => {
+  const outcomes = { encoded: 0, refused: 0 };
+  fc.assert(
+    fc.property(entries, (entry) => {
+      let expected: string;
+      try {
+        expected = canonicalJson({ ...entry, format: 'onevisit-entry/1', time: entry.time.toISOString() });
+      } catch (error) {
+        outcomes.refused++;
+        t.throws(() => encodeEntry(entry), error as Error);
+        return;
+      }
+      outcomes.encoded++;
+      t.equal(encodeEntry(entry).bytes.toString(), expected);
+    }),
+    { numRuns: 500 },
+  );
+  t.ok(outcomes.encoded > 50 && outcomes.refused > 50, 'both were tried');
   t.end();
 });

@@ -12,6 +12,7 @@ await test.token('civil-affairs');
 /** Those whom the template of the test databases has. */
 const people = [...citizens({ seed: 7, citizens: 300, enterprises: 60 })];
 const fields = ['name', 'birth_date', 'id'];
+const idAt = [...test.gateway.catalogue.findNewest('citizens')!.fields.keys()].indexOf('id');
 
 function expected({ name, birth_date, id }: Citizen): string {
   return JSON.stringify({ name, birth_date, id });
@@ -110,13 +111,13 @@ await t.test('fails only the read whose value the server can not take', async (t
     [...ids, 'a\u0000b', absentCitizen, '\u0000'].map((id) => reader.find(id)),
   );
   t.same(
-    found.slice(0, 12).map((one) => (one.status === 'fulfilled' ? one.value?.id : one.reason)),
+    found.slice(0, 12).map((one) => (one.status === 'fulfilled' ? one.value?.[idAt] : one.reason)),
     ids,
   );
   t.match(found[12], { status: 'rejected', reason: { code: 'store-unavailable' } });
   t.match(found[13], { status: 'fulfilled', value: null });
   t.match(found[14], { status: 'rejected', reason: { code: 'store-unavailable' } });
-  t.match(await reader.find(ids[0]!), { id: ids[0] }, 'and the next read is answered');
+  t.equal((await reader.find(ids[0]!))?.[idAt], ids[0], 'and the next read is answered');
 });
 
 await t.test('reads more at once than one statement takes, and refuses what is too much', async (t) => {
@@ -127,5 +128,5 @@ await t.test('reads more at once than one statement takes, and refuses what is t
   const reads = asked.map((id) => reader.find(id));
   await t.rejects(reader.find(asked[0]!), { code: 'overloaded' });
   const records = await Promise.all(reads);
-  t.notOk(records.some((record, i) => record?.id !== asked[i]));
+  t.notOk(records.some((record, i) => record?.[idAt] !== asked[i]));
 });

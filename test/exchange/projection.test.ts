@@ -26,7 +26,7 @@ for (const dataset of datasets) {
     const project = createProjections(dataset);
     fc.assert(
       fc.property(record, asked, (stored, fields) => {
-        const written = JSON.parse(project(fields, [])(stored).toString()) as Record<string, unknown>;
+        const written = JSON.parse(project(fields, [])(values(names, stored))) as Record<string, unknown>;
         t.strictSame(Object.entries(written), Object.entries(pick(stored, fields)));
       }),
       { numRuns: 200 },
@@ -38,7 +38,7 @@ for (const dataset of datasets) {
     const project = createProjections(dataset);
     fc.assert(
       fc.property(record, asked, fc.subarray(maskable), (stored, fields, masked) => {
-        const written = JSON.parse(project(fields, masked)(stored).toString()) as Record<string, unknown>;
+        const written = JSON.parse(project(fields, masked)(values(names, stored))) as Record<string, unknown>;
         const expected = pick(stored, fields);
         for (const name of masked)
           if (typeof expected[name] === 'string')
@@ -49,6 +49,11 @@ for (const dataset of datasets) {
     );
     t.end();
   });
+}
+
+/** A record as the store gives it: its values in the order of the dataset's fields. */
+function values(names: string[], record: Record<string, unknown>): unknown[] {
+  return names.map((name) => record[name] ?? null);
 }
 
 function pick(record: Record<string, unknown>, fields: string[]): Record<string, unknown> {
@@ -66,7 +71,7 @@ await t.test('keeps projections apart, however many there are', (t) => {
   t.ok(lists.length > 1000, 'more than are kept');
   for (const round of [1, 2]) {
     const wrong = lists.filter(
-      (fields) => project(fields, [])(record).toString() !== JSON.stringify(pick(record, fields)),
+      (fields) => project(fields, [])(values(names, record)) !== JSON.stringify(pick(record, fields)),
     );
     t.same(wrong, [], `round ${round}`);
   }
