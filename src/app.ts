@@ -37,7 +37,7 @@ export async function buildApp(gateway: Gateway, logTo?: DestinationStream): Pro
   registerProblems(app, gateway);
   registerRequestRules(app, routes);
   registerCommonHeaders(app, gateway);
-  registerAccessLog(app);
+  if (['debug', 'trace'].includes(config.logLevel)) registerAccessLog(app);
   const tokens = await registerTokens(app, { key: gateway.keys.token, issuer, now });
   refuseUnknownRoutes(app, tokens);
 
@@ -119,13 +119,14 @@ function newServer(gateway: Gateway, logTo?: DestinationStream): FastifyInstance
   const app = Fastify({
     bodyLimit: bodyLimitBytes,
     requestTimeout: 30_000,
-    handlerTimeout: 20_000,
     keepAliveTimeout: 72_000,
     // On draining, what still comes is served: the gateway's own answers are all problems.
     return503OnClosing: false,
     forceCloseConnections: 'idle',
     requestIdHeader: false,
     genReqId: () => randomUUID(),
+    // A line names its request by itself: a logger for each would cost more than most ever write.
+    childLoggerFactory: (logger) => logger,
     onProtoPoisoning: 'error',
     onConstructorPoisoning: 'error',
     exposeHeadRoutes: false,
@@ -168,7 +169,13 @@ function registerAccessLog(app: FastifyInstance): void {
   app.addHook('onResponse', (request, reply, done) => {
     const { method, url } = request.routeOptions;
     request.log.debug(
-      { method, route: url ?? 'unknown', status: reply.statusCode, ms: Math.round(reply.elapsedTime) },
+      {
+        reqId: request.id,
+        method,
+        route: url ?? 'unknown',
+        status: reply.statusCode,
+        ms: Math.round(reply.elapsedTime),
+      },
       'answered',
     );
     done();

@@ -51,7 +51,10 @@ export function sendProblem(
   const language = new Negotiator(request.raw).language(['zh', 'en']) === 'en' ? 'en' : 'zh';
   const document = problemDocument(problem, { issuer, language, instance: request.id });
   if (problem.status >= 500)
-    request.log.error({ code: problem.code, cause: describeError(problem.cause) }, 'request failed');
+    request.log.error(
+      { reqId: request.id, code: problem.code, cause: describeError(problem.cause) },
+      'request failed',
+    );
   return reply
     .status(problem.status)
     .headers({

@@ -29,13 +29,12 @@ export function collectRoutes(app: FastifyInstance): Routes {
 /** What every request must keep to: one host (RFC 9112, 3.2), nothing odd expected, and no HEAD. */
 export function registerRequestRules(app: FastifyInstance, routes: Routes): void {
   app.addHook('onRequest', (request, _reply, done) => {
-    const hosts = request.raw.rawHeaders.filter((name, i) => i % 2 === 0 && name.toLowerCase() === 'host');
     const { expect = '100-continue' } = request.headers;
     if (expect.toLowerCase() !== '100-continue')
       throw new Problem('invalid-request', {
         reason: { en: 'the header Expect can not be met', zh: '无法满足请求头 Expect' },
       });
-    if (hosts.length !== 1 && request.raw.httpVersion !== '1.0')
+    if (countHosts(request.raw.rawHeaders) !== 1 && request.raw.httpVersion !== '1.0')
       throw new Problem('invalid-request', {
         reason: { en: 'the header Host must come once', zh: '请求头 Host 必须且只能出现一次' },
       });
@@ -43,6 +42,14 @@ export function registerRequestRules(app: FastifyInstance, routes: Routes): void
     if (request.method === 'HEAD' && url !== undefined) throw methodNotAllowed(routes.get(url));
     done();
   });
+}
+
+/** Of a name that comes twice, Node's parsed headers keep one. @param rawHeaders names and values in turn */
+function countHosts(rawHeaders: readonly string[]): number {
+  let hosts = 0;
+  for (let i = 0; i < rawHeaders.length; i += 2)
+    if (rawHeaders[i]!.length === 4 && rawHeaders[i]!.toLowerCase() === 'host') hosts++;
+  return hosts;
 }
 
 function methodNotAllowed(methods: Methods | undefined): Problem {

@@ -27,11 +27,14 @@ export function usccCheck(first17: string): string {
   return usccAlphabet[(31 - (sum % 31)) % 31]!;
 }
 
+const monthDays = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+
 /** True for a day that the calendar has, written YYYY-MM-DD. */
 export function isCalendarDate(value: string): boolean {
   if (!/^(?!0000)\d{4}-\d{2}-\d{2}$/.test(value)) return false;
-  const date = new Date(`${value}T00:00:00Z`);
-  return !Number.isNaN(date.getTime()) && date.toISOString().startsWith(value);
+  const [year, month, day] = [Number(value.slice(0, 4)), Number(value.slice(5, 7)), Number(value.slice(8))];
+  const leapDay = month === 2 && year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0) ? 1 : 0;
+  return day >= 1 && day <= (monthDays[month - 1] ?? 0) + leapDay;
 }
 
 function birthDateOf(residentId: string): string {

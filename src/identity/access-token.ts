@@ -49,6 +49,7 @@ export async function registerTokens(
     // Times and names are checked below, against the gateway's clock and more strictly.
     verify: { algorithms: ['ES256'], complete: true, cache: false, ignoreExpiration: true },
   });
+  /** By the whole header Authorization. */
   const verified = new Map<string, AccessToken>();
 
   function verifyAnew(token: string): AccessToken {
@@ -80,15 +81,15 @@ export async function registerTokens(
     },
 
     verify(authorization) {
-      const token = readBearer(authorization);
-      let access = verified.get(token);
+      const header = authorization ?? '';
+      let access = verified.get(header);
       if (access === undefined) {
-        access = verifyAnew(token);
+        access = verifyAnew(readBearer(authorization));
         if (verified.size >= cacheSize) verified.delete(verified.keys().next().value!);
-        verified.set(token, access);
+        verified.set(header, access);
       }
       if (access.expiresAtMs <= now().getTime()) {
-        verified.delete(token);
+        verified.delete(header);
         throw new Problem('token-expired', {}, { headers: challenge('token-expired') });
       }
       return access;
