@@ -31,9 +31,10 @@ const startAttempts = 20;
  * Starts the PostgreSQL of a home, or finds the one that a killed process left running.
  *
  * @param home the folder that keeps it; made when missing
+ * @param sharedBuffers how much memory the server takes for its pages, as PostgreSQL writes it
  * @throws UserError when the binaries or the folder can't be used
  */
-export async function openEmbedded(home: string): Promise<EmbeddedServer> {
+export async function openEmbedded(home: string, sharedBuffers = '128MB'): Promise<EmbeddedServer> {
   mkdirSync(home, { recursive: true, mode: 0o711 });
   const secrets = readSecrets(join(home, 'postgres.json'));
   const account = await findAccount();
@@ -42,7 +43,7 @@ export async function openEmbedded(home: string): Promise<EmbeddedServer> {
   const data = join(place, 'data');
   if (!existsSync(data)) await initialise(place, binaries, account, secrets);
 
-  const server = { place, data, binaries, account, secrets };
+  const server = { place, data, binaries, account, secrets, sharedBuffers };
   let { client, port } = await adoptOrStart(server, null);
   const owned = await takeOwnership(client);
   let stopping = false;
@@ -101,6 +102,7 @@ interface Server {
   binaries: Binaries;
   account: Account | null;
   secrets: Secrets;
+  sharedBuffers: string;
 }
 
 /** Connects to the server that runs on the data, or starts one; a server still dying is waited for. */
@@ -130,7 +132,7 @@ async function startServer(server: Server, port: number): Promise<void> {
     'listen_addresses=127.0.0.1',
     "unix_socket_directories=''",
     'max_connections=100',
-    'shared_buffers=128MB',
+    `shared_buffers=${server.sharedBuffers}`,
     // The server's own log holds neither statements nor values: they may be personal data.
     'log_error_verbosity=terse',
     'log_min_error_statement=panic',

@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { listGrants, revokeGrant } from '../../src/grants/grants.ts';
-import { actor, ask, checkAnswers, openRig, type Answered } from './rig.ts';
+import { actor, ask, checkAnswers, openRig, type Answered } from '../rig.ts';
 
 const seconds = Number(process.argv[2] ?? 60);
 const loopsPerClient = 8;

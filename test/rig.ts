@@ -2,18 +2,22 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { loadCatalogue } from '../../src/catalogue/catalogue.ts';
-import { openDatabase, type Database } from '../../src/db/database.ts';
-import { openEmbedded, type EmbeddedServer } from '../../src/db/embedded.ts';
-import { migrate, setGatewayPassword } from '../../src/db/migrate.ts';
-import { addClient } from '../../src/identity/registry.ts';
-import { homeKeyFiles, makeMissingKeys } from '../../src/keys.ts';
-import { citizens } from '../../src/sandbox/province.ts';
-import { fillSandbox } from '../../src/sandbox/seed.ts';
+import { loadCatalogue } from '../src/catalogue/catalogue.ts';
+import { openDatabase, type Database } from '../src/db/database.ts';
+import { openEmbedded, type EmbeddedServer } from '../src/db/embedded.ts';
+import { migrate, setGatewayPassword } from '../src/db/migrate.ts';
+import { addClient } from '../src/identity/registry.ts';
+import { homeKeyFiles, makeMissingKeys } from '../src/keys.ts';
+import { citizens, type Province } from '../src/sandbox/province.ts';
+import { fillSandbox } from '../src/sandbox/seed.ts';
+import manifest from '../package.json' with { type: 'json' };
 
 export const actor = { client: 'cli:stress@test' };
 const issuer = 'http://gateway.test';
-const province = { seed: 3, citizens: 2000, enterprises: 100 };
+const smallProvince = { seed: 3, citizens: 2000, enterprises: 100 };
+
+/** How `npm start` has Node run: the flags that bound its memory. */
+const nodeFlags = manifest.scripts.start.split(' ').filter((word) => word.startsWith('--'));
 
 /** A PostgreSQL with the sandbox's data, and gateway processes on it. */
 export interface Rig {
@@ -21,8 +25,11 @@ export interface Rig {
   server: EmbeddedServer;
   database: Database;
   ids: string[];
-  /** Starts a gateway process of its own home; resolves to its URL when it listens. */
-  startGateway(): Promise<{ url: string; process: ChildProcess }>;
+  /** Starts a gateway process of its own home, as `npm start` does; resolves to its URL when it listens. */
+  startGateway(more?: {
+    nodeFlags: string[];
+    env: NodeJS.ProcessEnv;
+  }): Promise<{ url: string; process: ChildProcess }>;
   /** An access token of a new client of civil-affairs. */
   newToken(url: string): Promise<string>;
   /** SQL as the owner, on a connection of its own, so that it works after the server was ended. */
@@ -30,10 +37,10 @@ export interface Rig {
   close(): Promise<void>;
 }
 
-export async function openRig(): Promise<Rig> {
+export async function openRig(province: Province = smallProvince, sharedBuffers?: string): Promise<Rig> {
   const folder = mkdtempSync(join(tmpdir(), 'onevisit-stress-'));
   chmodSync(folder, 0o711);
-  const server = await openEmbedded(join(folder, 'postgres'));
+  const server = await openEmbedded(join(folder, 'postgres'), sharedBuffers);
   await migrate(server.adminUrl);
   await setGatewayPassword(server.adminUrl, server.gatewayPassword);
   await fillSandbox({
@@ -53,7 +60,7 @@ export async function openRig(): Promise<Rig> {
     server,
     database,
     ids: [...citizens(province)].map((citizen) => citizen.id),
-    startGateway() {
+    startGateway(more = { nodeFlags: [], env: {} }) {
       const env = {
         ...process.env,
         ...homeKeyFiles(join(folder, 'keys-of-all')),
@@ -64,8 +71,11 @@ export async function openRig(): Promise<Rig> {
         LOG_LEVEL: 'fatal',
         PORT: '0',
       };
-      const cli = join(import.meta.dirname, '..', '..', 'src', 'cli.ts');
-      const child = spawn(process.execPath, [cli, 'serve'], { env, stdio: ['ignore', 'pipe', 'inherit'] });
+      const cli = join(import.meta.dirname, '..', 'src', 'cli.ts');
+      const child = spawn(process.execPath, [...nodeFlags, ...more.nodeFlags, cli, 'serve'], {
+        env: { ...env, ...more.env },
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
       children.push(child);
       return new Promise((resolve, reject) => {
         let output = '';
