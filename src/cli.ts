@@ -1,4 +1,4 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --max-semi-space-size=16 --heap-growing-percent=40
 import { enableCompileCache } from 'node:module';
 import { Command as Program, CommanderError, Option } from 'commander';
 import packageJson from '../package.json' with { type: 'json' };

@@ -1,0 +1,22 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import manifest from '../package.json' with { type: 'json' };
+
+function read(file: string): string {
+  return readFileSync(join(import.meta.dirname, '..', file), 'utf8');
+}
+
+const started = manifest.scripts.start.split(' ').filter((word) => word.startsWith('--'));
+
+await t.test('bounds the memory of a gateway, however it is started', (t) => {
+  t.strictSame(
+    started.map((flag) => flag.split('=')[0]),
+    ['--max-semi-space-size', '--heap-growing-percent'],
+  );
+  const shebang = read('src/cli.ts').split('\n', 1)[0]!;
+  t.equal(shebang, `#!/usr/bin/env -S node ${started.join(' ')}`, 'as the command onevisit');
+  const command = /^CMD (.*)$/m.exec(read('Dockerfile'))?.[1];
+  t.strictSame(JSON.parse(command!), ['node', ...started, 'src/cli.ts', 'serve'], 'in its image');
+  t.end();
+});
