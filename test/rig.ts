@@ -37,10 +37,13 @@ export interface Rig {
   close(): Promise<void>;
 }
 
-export async function openRig(province: Province = smallProvince, sharedBuffers?: string): Promise<Rig> {
+export async function openRig(
+  province: Province = smallProvince,
+  settings: Record<string, string> = {},
+): Promise<Rig> {
   const folder = mkdtempSync(join(tmpdir(), 'onevisit-stress-'));
   chmodSync(folder, 0o711);
-  const server = await openEmbedded(join(folder, 'postgres'), sharedBuffers);
+  const server = await openEmbedded(join(folder, 'postgres'), settings);
   await migrate(server.adminUrl);
   await setGatewayPassword(server.adminUrl, server.gatewayPassword);
   await fillSandbox({

@@ -31,10 +31,13 @@ const startAttempts = 20;
  * Starts the PostgreSQL of a home, or finds the one that a killed process left running.
  *
  * @param home the folder that keeps it; made when missing
- * @param sharedBuffers how much memory the server takes for its pages, as PostgreSQL writes it
+ * @param settings of the server, beside or in place of those that a sandbox has
  * @throws UserError when the binaries or the folder can't be used
  */
-export async function openEmbedded(home: string, sharedBuffers = '128MB'): Promise<EmbeddedServer> {
+export async function openEmbedded(
+  home: string,
+  settings: Record<string, string> = {},
+): Promise<EmbeddedServer> {
   mkdirSync(home, { recursive: true, mode: 0o711 });
   const secrets = readSecrets(join(home, 'postgres.json'));
   const account = await findAccount();
@@ -43,7 +46,7 @@ export async function openEmbedded(home: string, sharedBuffers = '128MB'): Promi
   const data = join(place, 'data');
   if (!existsSync(data)) await initialise(place, binaries, account, secrets);
 
-  const server = { place, data, binaries, account, secrets, sharedBuffers };
+  const server = { place, data, binaries, account, secrets, settings };
   let { client, port } = await adoptOrStart(server, null);
   const owned = await takeOwnership(client);
   let stopping = false;
@@ -102,7 +105,7 @@ interface Server {
   binaries: Binaries;
   account: Account | null;
   secrets: Secrets;
-  sharedBuffers: string;
+  settings: Record<string, string>;
 }
 
 /** Connects to the server that runs on the data, or starts one; a server still dying is waited for. */
@@ -127,18 +130,19 @@ async function adoptOrStart(
 }
 
 async function startServer(server: Server, port: number): Promise<void> {
-  const settings = [
-    `port=${port}`,
-    'listen_addresses=127.0.0.1',
-    "unix_socket_directories=''",
-    'max_connections=100',
-    `shared_buffers=${server.sharedBuffers}`,
+  const settings: Record<string, string> = {
+    listen_addresses: '127.0.0.1',
+    unix_socket_directories: "''",
+    max_connections: '100',
+    shared_buffers: '128MB',
     // The server's own log holds neither statements nor values: they may be personal data.
-    'log_error_verbosity=terse',
-    'log_min_error_statement=panic',
-    'log_parameter_max_length_on_error=0',
-  ];
-  const options = settings.map((setting) => `-c ${setting}`).join(' ');
+    log_error_verbosity: 'terse',
+    log_min_error_statement: 'panic',
+    log_parameter_max_length_on_error: '0',
+    ...server.settings,
+    port: String(port),
+  };
+  const options = Object.entries(settings).map(([name, value]) => `-c ${name}=${value}`);
   const log = join(server.place, 'server.log');
   await runAs(server.account, server.place, server.binaries.pg_ctl, [
     'start',
@@ -147,7 +151,7 @@ async function startServer(server: Server, port: number): Promise<void> {
     '--wait',
     '--timeout=30',
     '--silent',
-    `--options=${options}`,
+    `--options=${options.join(' ')}`,
   ]);
 }
 
