@@ -38,7 +38,8 @@ const durableSession = `
   select set_config('synchronous_commit', 'on', false)
     where current_setting('synchronous_commit') in ('off', 'local')`;
 
-const appendStatement = {
+/** The statement that appends entries decided under one authority. */
+export const appendStatement = {
   name: 'audit-append',
   text: 'select audit.append($1::bigint, $2::bytea[], $3::bytea[]) as base',
 };

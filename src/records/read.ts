@@ -27,20 +27,24 @@ interface Waiting {
 const maxPending = 10_000;
 const maxBatch = 500;
 
-/** Makes a reader whose concurrent reads become one statement on the pipelined connection. */
-export function createRecordReader(
-  link: Link,
-  dataset: { name: string; version: number; key: string; fields: ReadonlyMap<string, unknown> },
-): RecordReader {
+/** What the reader needs to know of a dataset. */
+type Readable = { name: string; version: number; key: string; fields: ReadonlyMap<string, unknown> };
+
+/** The statement that reads the records of a list of ids, in the order of the dataset's fields. */
+export function readStatement(dataset: Readable): { name: string; rowMode: 'array'; text: string } {
   const { schema, name } = relationOf(dataset);
-  const names = [...dataset.fields.keys()];
-  const columns = names.map(quote).join(', ');
-  const keyAt = names.indexOf(dataset.key);
-  const statement = {
+  const columns = [...dataset.fields.keys()].map(quote).join(', ');
+  return {
     name: `read-${schema}-${name}`,
-    rowMode: 'array' as const,
+    rowMode: 'array',
     text: `select ${columns} from ${quote(schema)}.${quote(name)} where ${quote(dataset.key)} = any($1::text[])`,
   };
+}
+
+/** Makes a reader whose concurrent reads become one statement on the pipelined connection. */
+export function createRecordReader(link: Link, dataset: Readable): RecordReader {
+  const statement = readStatement(dataset);
+  const keyAt = [...dataset.fields.keys()].indexOf(dataset.key);
   let waiting: Waiting[] = [];
   let pending = 0;
 
