@@ -118,6 +118,7 @@ function newServer(gateway: Gateway, logTo?: DestinationStream): FastifyInstance
   const { config } = gateway;
   const app = Fastify({
     bodyLimit: bodyLimitBytes,
+    // What an exchange waits for, each connection to PostgreSQL and the appender bound by themselves.
     requestTimeout: 30_000,
     keepAliveTimeout: 72_000,
     // On draining, what still comes is served: the gateway's own answers are all problems.
@@ -125,7 +126,7 @@ function newServer(gateway: Gateway, logTo?: DestinationStream): FastifyInstance
     forceCloseConnections: 'idle',
     requestIdHeader: false,
     genReqId: () => randomUUID(),
-    // A line names its request by itself: a logger for each would cost more than most ever write.
+    // The gateway's own lines name their request: a logger for each would cost more than most ever write.
     childLoggerFactory: (logger) => logger,
     onProtoPoisoning: 'error',
     onConstructorPoisoning: 'error',
@@ -141,7 +142,7 @@ function newServer(gateway: Gateway, logTo?: DestinationStream): FastifyInstance
     },
     clientErrorHandler: answerSocketFault(gateway),
     // Fastify answers these itself as problems; Node would close the connection without a word.
-    http: { requireHostHeader: false },
+    http: { requireHostHeader: false, connectionsCheckingInterval: 5000 },
     frameworkErrors: (_error, request, reply) => {
       void sendProblem(new Problem('route-unknown'), request, reply, gateway);
     },

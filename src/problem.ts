@@ -112,8 +112,6 @@ function toProblem(error: FastifyError | Problem, request: FastifyRequest): Prob
       return new Problem('media-type-unsupported', { expected: expectedMediaType(request) });
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
       return new Problem('payload-too-large', { limit: String(request.routeOptions.bodyLimit) });
-    case 'FST_ERR_HANDLER_TIMEOUT':
-      return new Problem('overloaded', {}, { cause: error });
     case 'FST_ERR_BAD_URL':
     case 'FST_ERR_MAX_PARAM_LENGTH':
       return new Problem('route-unknown');

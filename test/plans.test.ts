@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import t from 'tap';
 import { appendStatement } from '../src/audit/append.ts';
-import { binaryArray } from '../src/db/binary-array.ts';
+import { byteaArray } from '../src/db/binary-array.ts';
 import { loadCatalogue } from '../src/catalogue/catalogue.ts';
 import { readStatement } from '../src/records/read.ts';
 import { connect, newLeaf, readVersion } from './audit/log.ts';
@@ -118,14 +118,8 @@ await t.test('appends to the log without a look at more of it than its end', asy
     const leaves = Array.from({ length: 30 }, () => newLeaf());
     const values = [
       authority,
-      binaryArray(
-        'bytea',
-        leaves.map(({ bytes }) => bytes),
-      ),
-      binaryArray(
-        'bytea',
-        leaves.map(({ hash }) => hash),
-      ),
+      byteaArray(leaves.map(({ bytes }) => bytes)),
+      byteaArray(leaves.map(({ hash }) => hash)),
     ];
     const nodes = await planned(async () => session.query({ ...appendStatement, values }));
     t.ok(

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { binaryArray } from '../db/binary-array.ts';
+import { byteaArray } from '../db/binary-array.ts';
 import { isDataError, openLink } from '../db/connection.ts';
 import { Problem } from '../errors.ts';
 import type { Leaf } from './entry.ts';
@@ -27,7 +27,7 @@ interface Waiting {
 }
 
 const maxWaiting = 10_000;
-/** Who has waited longer for his turn has probably given up. */
+/** Whoever has waited longer, when a batch is made up, has probably given up. */
 const maxWaitMs = 5000;
 const maxBatchEntries = 1000;
 const maxBatchBytes = 4 * 1024 * 1024;
@@ -52,6 +52,8 @@ export function openAppender(config: pg.ClientConfig, onBatch: (entries: number)
   let waiting: Waiting[] = [];
   let appending = false;
   let notices = 0;
+  /** Why the batch before failed; null when it went well. */
+  let lastFailure: unknown = null;
   const link = openLink(config, async (client) => {
     client.on('notice', () => notices++);
     await client.query(durableSession);
@@ -67,9 +69,13 @@ export function openAppender(config: pg.ClientConfig, onBatch: (entries: number)
 
   function giveUpLate(): void {
     const oldestMs = performance.now() - maxWaitMs;
-    const late = waiting.findIndex(({ sinceMs }) => sinceMs >= oldestMs);
-    for (const entry of waiting.splice(0, late < 0 ? waiting.length : late))
-      entry.reject(new Problem('overloaded'));
+    const firstInTime = waiting.findIndex(({ sinceMs }) => sinceMs >= oldestMs);
+    for (const entry of waiting.splice(0, firstInTime < 0 ? waiting.length : firstInTime))
+      entry.reject(
+        lastFailure === null
+          ? new Problem('overloaded')
+          : new Problem('audit-unavailable', {}, { cause: lastFailure }),
+      );
   }
 
   /** The entries at the head that were decided under one authority, within the limits. */
@@ -90,6 +96,7 @@ export function openAppender(config: pg.ClientConfig, onBatch: (entries: number)
   async function appendBatch(batch: Waiting[]): Promise<void> {
     try {
       const base = await appendOnce(batch);
+      lastFailure = null;
       if (base !== null) onBatch(batch.length);
       batch.forEach((entry, i) => entry.resolve(base === null ? null : base + i));
     } catch (error) {
@@ -100,6 +107,7 @@ export function openAppender(config: pg.ClientConfig, onBatch: (entries: number)
         await appendBatch(batch.slice(middle));
         return;
       }
+      lastFailure = error;
       for (const entry of batch) entry.reject(new Problem('audit-unavailable', {}, { cause: error }));
     }
   }
@@ -113,14 +121,8 @@ export function openAppender(config: pg.ClientConfig, onBatch: (entries: number)
         ...appendStatement,
         values: [
           batch[0]!.authority,
-          binaryArray(
-            'bytea',
-            batch.map(({ leaf }) => leaf.bytes),
-          ),
-          binaryArray(
-            'bytea',
-            batch.map(({ leaf }) => leaf.hash),
-          ),
+          byteaArray(batch.map(({ leaf }) => leaf.bytes)),
+          byteaArray(batch.map(({ leaf }) => leaf.hash)),
         ],
       });
       if (notices !== noticesBefore) throw new Error('a notice came with the append: its outcome is unknown');

@@ -90,7 +90,7 @@ function entryJson(entry: Entry): string {
       time,
       trace_id: entry.trace_id,
       version: entry.version,
-    });
+    } satisfies Record<Exclude<keyof Entry, 'details'> | 'format', unknown>);
     if (!mayHoldRefusedCharacters.test(json)) return json;
   }
   return canonicalJson({ ...entry, format: entryFormat, time });

@@ -8,8 +8,9 @@ export interface Recorded {
   leaf: Leaf;
 }
 
-/** How often a decision is made again because who-may-see-what changed under it, before giving up. */
+/** How often, and until when, a decision is made again because who-may-see-what changed under it. */
 const maxAttempts = 10;
+const maxMs = 15_000;
 
 /**
  * Makes something and its entry under one authority, and enters it under the same; when the authority changed
@@ -23,7 +24,8 @@ export async function recordUnderAuthority<A extends { version: number }, T>(
   view: { current(): A; refresh(): Promise<void> },
   make: (authority: A) => Promise<{ leaf: Leaf; result: T }>,
 ): Promise<Recorded & { result: T }> {
-  for (let attempt = 0; attempt < maxAttempts; attempt++) {
+  const untilMs = performance.now() + maxMs;
+  for (let attempt = 0; attempt < maxAttempts && performance.now() < untilMs; attempt++) {
     const authority = view.current();
     const { leaf, result } = await make(authority);
     const index = await log.append(leaf, authority.version);

@@ -84,9 +84,13 @@ export async function registerTokens(
       const header = authorization ?? '';
       let access = verified.get(header);
       if (access === undefined) {
-        access = verifyAnew(readBearer(authorization));
-        if (verified.size >= cacheSize) verified.delete(verified.keys().next().value!);
-        verified.set(header, access);
+        const token = readBearer(authorization);
+        access = verifyAnew(token);
+        // Kept in its plain spelling alone: with more spaces before it, one token would fill the cache.
+        if (header === `Bearer ${token}`) {
+          if (verified.size >= cacheSize) verified.delete(verified.keys().next().value!);
+          verified.set(header, access);
+        }
       }
       if (access.expiresAtMs <= now().getTime()) {
         verified.delete(header);

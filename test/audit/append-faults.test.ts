@@ -132,7 +132,7 @@ await t.test('gives up on an entry that waited too long for its turn, and does t
   const lock = await holdLock(t, test, logLocks.append);
   const append = t.rejects(appender.append(newLeaf(), authority), failure);
   await untilBlocked(test, 'test slow');
-  const late = t.rejects(appender.append(newLeaf(), authority), { name: 'Problem', code: 'overloaded' });
+  const late = t.rejects(appender.append(newLeaf(), authority), failure, 'for the same reason');
   await append;
   await late;
   await lock.release();

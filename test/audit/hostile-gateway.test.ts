@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import t from 'tap';
 import { leafHash } from '../../src/audit/entry.ts';
 import { checkAuditLog, createDatabase, withDatabase } from '../helper.ts';
@@ -40,6 +40,8 @@ await t.test('goes on indexing behind entries that can not be read', async (t) =
     '{"consumer":{"consumer":"twice"},"consumer":"twice"}',
     `{"consumer":"\u00ff"}`,
     '['.repeat(60_000),
+    `{"case":"${randomBytes(9000).toString('base64')}"}`,
+    `{"official":{"id":"${randomBytes(9000).toString('base64')}"}}`,
   ];
   const first = await appender.append(newLeaf(), authority);
   for (const text of unreadable) {
