@@ -13,11 +13,13 @@ import { gatewayMeasures } from './competitors.ts';
 import { markdown } from './report.ts';
 import { sumByStage } from './stages.ts';
 import { prepare, serverSettings, settleIndex } from './turns.ts';
-import { cpuBetween, readCpu } from './usage.ts';
+import { cpuBetween, readCpu, watchBusy } from './usage.ts';
 
 const connections = Number(process.argv[2] ?? 64);
 const measureMs = Number(process.argv[3] ?? 10) * 1000;
 const warmupMs = 10_000;
+/** Watched before the profile is taken, because a profiler takes part. */
+const watchMs = 5000;
 const profileFile = join(tmpdir(), 'onevisit-gateway.cpuprofile');
 const profiler = join(import.meta.dirname, 'profiler.ts');
 
@@ -34,8 +36,14 @@ try {
     env: { PROFILE_FILE: profileFile },
   });
   const gateway = gatewayMeasures(rig, { url, child, idsFile });
-  const load = gateway.measure({ connections, ratePerSecond: null, warmupMs, measureMs: measureMs + 1000 });
+  const load = gateway.measure({
+    connections,
+    ratePerSecond: null,
+    warmupMs,
+    measureMs: measureMs + watchMs + 1000,
+  });
   await sleep(warmupMs + 500);
+  const busy = await watchBusy(rig, child.pid!, watchMs);
   await rig.query('select pg_stat_statements_reset()');
   const cpuFrom = await readCpu(rig, child.pid!);
   child.kill('SIGUSR2');
@@ -64,6 +72,12 @@ try {
     ['load generator', cpuMicros.toFixed(1)],
   ];
   console.log(`\n${markdown(['Process, processor time', 'µs an exchange'], processes)}`);
+  if (busy !== null) {
+    const percent = (share: number): string => `${(100 * share).toFixed(0)}%`;
+    const watched = busy.threads.map(({ name, ready, disk }) => [name, percent(ready), percent(disk)]);
+    console.log(`\n${markdown(['Thread', 'runs or could run', 'waits for the disk'], watched)}`);
+    console.log(`\nprocessor time that nobody took: ${percent(busy.idle)}`);
+  }
   const shown = statements.map(({ query, calls, ms }) => [
     query.replaceAll(/\s+/g, ' ').slice(0, 60),
     (calls / (measureMs / 1000)).toFixed(0),

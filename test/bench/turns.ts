@@ -15,8 +15,16 @@ export interface Pace {
   warmMs: number;
 }
 
-/** PostgreSQL's memory takes all citizens, as it would on a server of a province; room for every competitor. */
-export const serverSettings = { shared_buffers: '1GB', max_connections: '200' };
+/**
+ * PostgreSQL as it would be on a server of a province: its memory takes all citizens, and files of the write-ahead
+ * log are used again, not filled with zeros in the middle of a commit. Room for every competitor.
+ */
+export const serverSettings = {
+  shared_buffers: '1GB',
+  min_wal_size: '1GB',
+  max_wal_size: '4GB',
+  max_connections: '200',
+};
 
 const openLoopConnections = 64;
 const maxIndexWaitMs = 60_000;
@@ -38,6 +46,7 @@ export async function prepare(rig: Rig): Promise<string> {
   await rig.query('create extension pg_prewarm');
   for (const relation of ['store.citizens', 'store.citizens_pkey', 'bench.sample'])
     await rig.query('select pg_prewarm($1::regclass)', [relation]);
+  await rig.query('checkpoint');
   return idsFile;
 }
 

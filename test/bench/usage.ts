@@ -1,4 +1,6 @@
 import { readFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Rig } from '../rig.ts';
 
 /** Processor time in milliseconds: of a server's process, and of PostgreSQL's by what they serve. */
@@ -10,14 +12,73 @@ export interface CpuTimes {
 /** Reads what Linux counts; null on other systems. */
 export async function readCpu(rig: Rig, pid: number | null): Promise<CpuTimes | null> {
   if (process.platform !== 'linux') return null;
-  const backends = await rig.query<{ pid: number; name: string }>(
+  const postgres: Record<string, number> = {};
+  for (const backend of await readBackends(rig))
+    postgres[backend.name] = (postgres[backend.name] ?? 0) + processCpuMs(backend.pid);
+  return { server: pid === null ? 0 : processCpuMs(pid), postgres };
+}
+
+function readBackends(rig: Rig): Promise<{ pid: number; name: string }[]> {
+  return rig.query(
     `select pid, case when application_name in ('', 'pgbench') then backend_type else application_name end as name
      from pg_stat_activity where pid <> pg_backend_pid()`,
   );
-  const postgres: Record<string, number> = {};
-  for (const backend of backends)
-    postgres[backend.name] = (postgres[backend.name] ?? 0) + processCpuMs(backend.pid);
-  return { server: pid === null ? 0 : processCpuMs(pid), postgres };
+}
+
+/** What share of the time a process's main thread had work to do, and waited for the disk. */
+export interface Busy {
+  name: string;
+  ready: number;
+  disk: number;
+}
+
+/**
+ * Looks every millisecond whether the server's main thread and the gateway's connections run or could run. Who is
+ * ready nearly all the time is what the others wait for, however idle the cores are.
+ *
+ * @returns the busiest first, and the share of all processor time that was idle; null on other systems
+ */
+export async function watchBusy(
+  rig: Rig,
+  pid: number,
+  durationMs: number,
+): Promise<{ threads: Busy[]; idle: number } | null> {
+  if (process.platform !== 'linux') return null;
+  const backends = (await readBackends(rig)).filter(({ name }) => name.startsWith('onevisit '));
+  const seen = [{ name: 'main thread of the server', pid }, ...backends].map((one) => ({
+    ...one,
+    ready: 0,
+    disk: 0,
+  }));
+  const untilMs = performance.now() + durationMs;
+  const idleFromMs = idleMs();
+  let looks = 0;
+  for (; performance.now() < untilMs; looks++) {
+    for (const thread of seen) {
+      const state = threadState(thread.pid);
+      if (state === 'R') thread.ready++;
+      if (state === 'D') thread.disk++;
+    }
+    await sleep(1);
+  }
+  const threads = seen
+    .filter(({ ready, disk }) => ready + disk > 0)
+    .map(({ name, ready, disk }) => ({ name, ready: ready / looks, disk: disk / looks }))
+    .toSorted((a, b) => b.ready - a.ready);
+  return { threads, idle: (idleMs() - idleFromMs) / (durationMs * cpus().length) };
+}
+
+function idleMs(): number {
+  return cpus().reduce((sum, { times }) => sum + times.idle, 0);
+}
+
+/** proc_pid_stat(5), field 3, of the process's first thread: R runs or could run, D waits for the disk, S for others. */
+function threadState(pid: number): string | undefined {
+  try {
+    return readFileSync(`/proc/${pid}/task/${pid}/stat`, 'latin1').split(') ').at(-1)![0];
+  } catch {
+    return undefined;
+  }
 }
 
 const tickMs = 10;
