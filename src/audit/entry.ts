@@ -1,6 +1,7 @@
 import { createHash, hash, hkdfSync } from 'node:crypto';
 import type { ErrorCode } from '../errors.ts';
 import { createMac, type Mac } from './mac.ts';
+import { leafHash } from './merkle.ts';
 
 /** The audit log's bytes, in the format `onevisit-entry/1`: canonical JSON, hashed as RFC 6962 leaves. */
 export const entryFormat = 'onevisit-entry/1';
@@ -48,13 +49,6 @@ export function encodeEntry(entry: Entry): Leaf {
   if (bytes.length > maxEntryBytes)
     throw new RangeError(`an entry has ${bytes.length} bytes, at most ${maxEntryBytes} are allowed`);
   return { bytes, hash: leafHash(bytes) };
-}
-
-const leafPrefix = Buffer.of(0);
-
-/** RFC 6962, 2.1: SHA-256(00 ‖ bytes). */
-export function leafHash(bytes: Buffer): Buffer {
-  return Buffer.from(hash('sha256', Buffer.concat([leafPrefix, bytes]), 'binary'), 'binary');
 }
 
 /**

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import t from 'tap';
-import { leafHash } from '../../src/audit/entry.ts';
+import { leafHash } from '../../src/audit/merkle.ts';
 import { checkAuditLog, createDatabase, withDatabase } from '../helper.ts';
 import { connect, countEntries, newLeaf, readVersion, startAppender } from './log.ts';
 

@@ -10,7 +10,7 @@ const stages: Stages = [
   ['read: statement sent', /src\/records\/read\.ts/],
   ['projection, masks', /src\/exchange\/projection\.ts|src\/catalogue\/mask\.ts/],
   ['entry: seal', /src\/audit\/seal\.ts/],
-  ['entry: hashes', /src\/audit\/mac\.ts|entry\.ts (subjectRef|commitToBody|leafHash)$/],
+  ['entry: hashes', /src\/audit\/(mac|merkle)\.ts|entry\.ts (subjectRef|commitToBody)$/],
   ['entry: canonical bytes', /src\/audit\/entry\.ts/],
   ['append: statement sent', /src\/audit\/append\.ts|src\/db\/binary-array\.ts/],
   ['metrics', /src\/metrics\.ts|prom-client/],
