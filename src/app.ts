@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { METHODS } from 'node:http';
 import Fastify, { LogController, type FastifyInstance } from 'fastify';
 import fastifySwaggerUi from '@fastify/swagger-ui';
+import { registerLogRoutes } from './audit/log-routes.ts';
 import { registerAuditRoutes } from './audit/routes.ts';
 import { describeError } from './describe-error.ts';
 import { Problem } from './errors.ts';
@@ -57,6 +58,7 @@ export async function buildApp(gateway: Gateway, logTo?: DestinationStream): Pro
       });
       if (version === 1) {
         registerAuditRoutes(scope, { database: searches, catalogue, authority, log, secrets, tokens, now });
+        registerLogRoutes(scope, { db: gateway.searchPool, tokens, authority });
         await scope.register((identityScope) =>
           registerIdentityRoutes(identityScope, { issuer, tokens, authority }),
         );

@@ -12,6 +12,7 @@ const operator = async (): Promise<Command[]> => (await import('./operator-comma
 const identity = async (): Promise<Command[]> => (await import('./identity/commands.ts')).identityCommands;
 const grants = async (): Promise<Command[]> => (await import('./grants/commands.ts')).grantCommands;
 const records = async (): Promise<Command[]> => (await import('./records/commands.ts')).recordCommands;
+const audit = async (): Promise<Command[]> => (await import('./audit/commands.ts')).auditCommands;
 const sandbox = async (): Promise<Command[]> => (await import('./sandbox/commands.ts')).sandboxCommands;
 const commandsOf: Record<string, () => Promise<Command[]>> = {
   serve: operator,
@@ -23,6 +24,7 @@ const commandsOf: Record<string, () => Promise<Command[]>> = {
   grant: grants,
   load: records,
   dataset: records,
+  audit,
   sandbox,
   token: sandbox,
 };
@@ -52,7 +54,7 @@ try {
 /** The commands of a word; all of them when there is no such word, so that help can list them. */
 async function findCommands(word = ''): Promise<Command[]> {
   if (Object.hasOwn(commandsOf, word)) return commandsOf[word]!();
-  const all = await Promise.all([operator(), identity(), grants(), records(), sandbox()]);
+  const all = await Promise.all([operator(), identity(), grants(), records(), audit(), sandbox()]);
   return all.flat();
 }
 

@@ -154,6 +154,14 @@ export const errorTable = {
       zh: '网关没有该地址；可用的地址见 /docs。',
     },
   },
+  'not-found': {
+    status: 404,
+    title: { en: 'There is nothing of that name', zh: '没有该对象' },
+    detail: {
+      en: 'It does not exist, does not exist yet, or belongs to others.',
+      zh: '该对象不存在、尚不存在，或不属于请求方。',
+    },
+  },
   'method-not-allowed': {
     status: 405,
     title: { en: 'The method is not allowed here', zh: '不支持该请求方法' },

@@ -1,8 +1,12 @@
 import { openAppender, type Appender } from './audit/append.ts';
 import { deriveLogSecrets, encodeEntry } from './audit/entry.ts';
 import { readIndexLag, startIndexStage } from './audit/index-stage.ts';
+import { checkpointFile } from './audit/kept-checkpoint.ts';
+import { startPublishStage } from './audit/publish-stage.ts';
 import { recordUnderAuthority } from './audit/record.ts';
 import { createSealer } from './audit/seal.ts';
+import { readTreeState } from './audit/tree.ts';
+import type pg from 'pg';
 import type { Catalogue } from './catalogue/catalogue.ts';
 import type { Config } from './config.ts';
 import { connectionConfig, openLink } from './db/connection.ts';
@@ -23,8 +27,9 @@ export interface Gateway {
   /** The public base URL: issuer and audience of tokens. */
   issuer: string;
   catalogue: Catalogue;
-  /** Where auditors' searches run. */
+  /** Where auditors' searches run, and tiles are read. */
   searches: Database;
+  searchPool: pg.Pool;
   exchanges: ExchangeContext;
   served: ServedDataset[];
   metrics: Metrics;
@@ -42,6 +47,8 @@ export interface GatewayOptions {
   databaseUrl: string;
   catalogue: Catalogue;
   now?: () => Date;
+  /** Hears of what somebody must look at. */
+  alarm?: (message: string, error?: unknown) => void;
 }
 
 const maxAuditLagSeconds = 30;
@@ -56,12 +63,16 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   try {
     const listenConfig = connectionConfig(options.databaseUrl, 'onevisit listen');
     const authority = await followAuthority(pool, listenConfig);
-    const gateway = assembleGateway(options, authority);
+    let logFault = (): string | null => null;
+    const gateway = assembleGateway(options, authority, () => logFault());
     const indexing = startIndexStage(pool, gateway.metrics.indexFailed);
+    const publishing = openPublishing(options, gateway.metrics);
+    logFault = publishing.fault;
     return {
       ...gateway,
       async close() {
         await indexing.stop();
+        await publishing.close();
         await gateway.close();
         await authority.close();
         await close();
@@ -73,13 +84,58 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   }
 }
 
-/** Puts the parts together around a view of the authority; connections open when first used. */
-export function assembleGateway(options: GatewayOptions, authority: AuthorityView): Gateway {
+/** The publishing stage on a connection of its own: its transactions keep nobody waiting. */
+function openPublishing(
+  { config, keys, databaseUrl, now = () => new Date(), alarm = () => undefined }: GatewayOptions,
+  metrics: Metrics,
+): { fault: () => string | null; close: () => Promise<void> } {
+  const { pool, close } = openDatabase(databaseUrl, 'onevisit publish', { maxConnections: 1 });
+  let lastFailure = '';
+  const stage = startPublishStage({
+    pool,
+    origin: config.logOrigin,
+    key: keys.log,
+    file: checkpointFile(config.home),
+    now,
+    onFault: (fault) => alarm(`nothing is signed any more: ${fault}`),
+    onFailure(error) {
+      metrics.publishFailed();
+      const { message } = error as Error;
+      if (message !== lastFailure) alarm('publishing a checkpoint failed; it is tried again', error);
+      lastFailure = message;
+    },
+  });
+  return {
+    fault: stage.fault,
+    async close() {
+      await stage.stop();
+      await close();
+    },
+  };
+}
+
+/**
+ * Puts the parts together around a view of the authority; connections open when first used.
+ *
+ * @param logFault why the log may not be signed any more; null while all is well
+ */
+export function assembleGateway(
+  options: GatewayOptions,
+  authority: AuthorityView,
+  logFault: () => string | null = () => null,
+): Gateway {
   const { config, keys, issuer, databaseUrl, catalogue, now = () => new Date() } = options;
   const { pool, database, close } = openDatabase(databaseUrl, 'onevisit');
   // Searches may be slow: they wait for one another, and never before readiness.
   const search = openDatabase(databaseUrl, 'onevisit search', { maxConnections: 2 });
-  const metrics = createMetrics(async () => (await readIndexLag(pool)).entries);
+  const lag = {
+    index: async () => (await readIndexLag(pool)).entries,
+    checkpoint: async () => {
+      const { entries, last } = await readTreeState(pool);
+      return entries - (last?.size ?? 0);
+    },
+  };
+  const metrics = createMetrics(lag, () => logFault() !== null);
   const records = openLink(connectionConfig(databaseUrl, 'onevisit read', { pipeline: true }));
   const log = openAppender(connectionConfig(databaseUrl, 'onevisit append'), metrics.appended);
   const exchanges: ExchangeContext = {
@@ -106,11 +162,16 @@ export function assembleGateway(options: GatewayOptions, authority: AuthorityVie
     issuer,
     catalogue,
     searches: search.database,
+    searchPool: search.pool,
     exchanges,
     served,
     metrics,
     async readiness() {
-      const checks = { process: draining ? 'draining' : 'ok', ...(await checkDatabase(database, pool)) };
+      const checks = {
+        process: draining ? 'draining' : 'ok',
+        ...(await checkDatabase(database, pool)),
+        audit_log: logFault() === null ? 'ok' : 'altered or put back: nothing is signed, see the log',
+      };
       return { ready: Object.values(checks).every((check) => check === 'ok'), checks };
     },
     drain() {

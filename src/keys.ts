@@ -72,29 +72,13 @@ export function readKeys(files: Partial<KeyFiles>): { keys: Keys | null; faults:
   const faults: string[] = [];
   function read<T>(setting: keyof KeyFiles, what: string, parse: (content: Buffer) => T | null): T | null {
     const file = files[setting];
-    if (file === undefined) return null;
-    try {
-      const value = parse(readFileSync(file));
-      if (value === null) faults.push(`${setting}: ${file} is not ${what}`);
-      return value;
-    } catch (error) {
-      const code = (error as NodeJS.ErrnoException).code ?? '';
-      const unreadable = /^E[A-Z]+$/.test(code);
-      faults.push(
-        unreadable
-          ? `${setting}: cannot read ${file} (${code})`
-          : `${setting}: ${file} is not ${what} in PEM form`,
-      );
-      return null;
-    }
+    return file === undefined ? null : readKeyFile({ setting, file, what, faults }, parse);
   }
   const token = read('TOKEN_KEY_FILE', 'a P-256 private key', (content) => {
     const key = createPrivateKey(content);
     return key.asymmetricKeyDetails?.namedCurve === 'prime256v1' ? key : null;
   });
-  const log = read('LOG_KEY_FILE', 'an Ed25519 private key', (content) =>
-    ofType(createPrivateKey(content), 'ed25519'),
-  );
+  const log = read('LOG_KEY_FILE', 'an Ed25519 private key', parseLogKey);
   const auditPublic = read('AUDIT_PUBLIC_KEY_FILE', 'an X25519 public key', (content) =>
     content.includes('PRIVATE KEY') ? null : ofType(createPublicKey(content), 'x25519'),
   );
@@ -105,6 +89,41 @@ export function readKeys(files: Partial<KeyFiles>): { keys: Keys | null; faults:
   });
   const complete = token !== null && log !== null && logSecret !== null && auditPublic !== null;
   return { keys: complete ? { token, log, logSecret, auditPublic } : null, faults };
+}
+
+/**
+ * Reads the key that signs checkpoints, alone.
+ *
+ * @returns the key, or null with a sentence for every fault
+ */
+export function readLogKey(file: string): { key: KeyObject | null; faults: string[] } {
+  const faults: string[] = [];
+  const what = 'an Ed25519 private key';
+  return { key: readKeyFile({ setting: 'LOG_KEY_FILE', file, what, faults }, parseLogKey), faults };
+}
+
+function parseLogKey(content: Buffer): KeyObject | null {
+  return ofType(createPrivateKey(content), 'ed25519');
+}
+
+function readKeyFile<T>(
+  { setting, file, what, faults }: { setting: string; file: string; what: string; faults: string[] },
+  parse: (content: Buffer) => T | null,
+): T | null {
+  try {
+    const value = parse(readFileSync(file));
+    if (value === null) faults.push(`${setting}: ${file} is not ${what}`);
+    return value;
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? '';
+    const unreadable = /^E[A-Z]+$/.test(code);
+    faults.push(
+      unreadable
+        ? `${setting}: cannot read ${file} (${code})`
+        : `${setting}: ${file} is not ${what} in PEM form`,
+    );
+    return null;
+  }
 }
 
 /** A short public name of a key: the first 16 bytes of SHA-256 over its public form, base64url. */

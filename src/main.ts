@@ -43,8 +43,18 @@ export async function serve(config: Config, say: (line: string) => void): Promis
       LOG_ORIGIN: config.logOrigin,
       ...keyIds(keys),
     });
-    const gateway = await openGateway({ config, keys, issuer, databaseUrl, catalogue });
     const apps: FastifyInstance[] = [];
+    const gateway = await openGateway({
+      config,
+      keys,
+      issuer,
+      databaseUrl,
+      catalogue,
+      alarm(message, error) {
+        if (apps[0] === undefined) process.stderr.write(`onevisit: ${message}\n`);
+        else apps[0].log.error(error === undefined ? {} : { err: error }, message);
+      },
+    });
     try {
       apps.push(await listen(await buildApp(gateway), { host: config.host, port, setting: 'PORT' }));
       if (config.opsPort !== null) {

@@ -8,6 +8,8 @@ export interface Metrics {
   appended: (entries: number) => void;
   /** Counts a step of the index stage that failed. */
   indexFailed: () => void;
+  /** Counts a step of the publishing stage that failed. */
+  publishFailed: () => void;
   /** Counts an error that was answered, within an exchange or beside it. */
   problemAnswered: (code: string) => void;
 }
@@ -15,9 +17,13 @@ export interface Metrics {
 /**
  * Makes a gateway's metrics.
  *
- * @param readIndexLag the number of entries that the search tables don't hold yet; may throw
+ * @param lag how many entries the search tables, and the last checkpoint, don't hold yet; both may throw
+ * @param logFault whether the log was found altered
  */
-export function createMetrics(readIndexLag: () => Promise<number>): Metrics {
+export function createMetrics(
+  lag: { index: () => Promise<number>; checkpoint: () => Promise<number> },
+  logFault: () => boolean,
+): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const registers = [registry];
@@ -51,19 +57,25 @@ export function createMetrics(readIndexLag: () => Promise<number>): Metrics {
     buckets: [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1000],
     registers,
   });
-  const indexLag = new Gauge({
-    name: 'onevisit_index_lag_entries',
-    help: 'Entries that the search tables do not hold yet; absent while the database is away',
-    registers: [],
-    async collect() {
-      try {
-        this.set(await readIndexLag());
-      } catch {
-        this.remove();
-      }
-    },
+  const publishFailures = new Counter({
+    name: 'onevisit_publish_failures_total',
+    help: 'Steps of the publishing stage that failed; each is tried again',
+    registers,
   });
-  registry.registerMetric(indexLag);
+  registry.registerMetric(lagGauge('onevisit_index_lag_entries', 'the search tables do not hold', lag.index));
+  registry.registerMetric(
+    lagGauge('onevisit_checkpoint_lag_entries', 'the last checkpoint does not hold', lag.checkpoint),
+  );
+  registry.registerMetric(
+    new Gauge({
+      name: 'onevisit_log_fault',
+      help: '1 when the audit log was found altered, or put back to an earlier state: nothing is signed any more',
+      registers: [],
+      collect() {
+        this.set(logFault() ? 1 : 0);
+      },
+    }),
+  );
   return {
     registry,
     exchangeStarted(labels) {
@@ -78,6 +90,22 @@ export function createMetrics(readIndexLag: () => Promise<number>): Metrics {
     },
     appended: (entries) => batches.observe(entries),
     indexFailed: () => indexFailures.inc(),
+    publishFailed: () => publishFailures.inc(),
     problemAnswered: (code) => problems.inc({ code }),
   };
+}
+
+function lagGauge(name: string, what: string, read: () => Promise<number>): Gauge {
+  return new Gauge({
+    name,
+    help: `Entries that ${what} yet; absent while the database is away`,
+    registers: [],
+    async collect() {
+      try {
+        this.set(await read());
+      } catch {
+        this.remove();
+      }
+    },
+  });
 }

@@ -98,7 +98,7 @@ export async function registerOpenApi(scope: FastifyInstance, version: number): 
     hideUntagged: false,
     transform: ({ schema, url }) => ({
       schema: { ...schema, hide: !hasOperation(schema) } as FastifySchema,
-      url,
+      url: url.replace(/\*$/, ':path'),
     }),
     transformObject(found) {
       const openapi = (found as { openapiObject: { paths: Record<string, Record<string, object>> } })

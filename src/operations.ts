@@ -61,7 +61,7 @@ const readinessSchema = {
 
 const readyzOperation: Operation = {
   operationId: 'getReadiness',
-  summary: 'Whether the gateway can serve: database, migrations, audit lag',
+  summary: 'Whether the gateway can serve: database, migrations, audit lag, the audit log itself',
   tags: ['Operations'],
   security: [],
   responses: {
@@ -69,14 +69,20 @@ const readyzOperation: Operation = {
       description: 'It can.',
       content: json(readinessSchema, {
         status: 'ready',
-        checks: { process: 'ok', database: 'ok', migrations: 'ok', audit_lag: 'ok' },
+        checks: { process: 'ok', database: 'ok', migrations: 'ok', audit_lag: 'ok', audit_log: 'ok' },
       }),
     },
     503: {
       description: 'It cannot, or it is about to stop.',
       content: json(readinessSchema, {
         status: 'unready',
-        checks: { process: 'ok', database: 'unreachable', migrations: 'unknown', audit_lag: 'unknown' },
+        checks: {
+          process: 'ok',
+          database: 'unreachable',
+          migrations: 'unknown',
+          audit_lag: 'unknown',
+          audit_log: 'ok',
+        },
       }),
     },
     ...problems(['headers-too-large', 'internal-error']),

@@ -33,6 +33,7 @@ const commands = [
   'grant revoke',
   'dataset list',
   'load',
+  'audit key',
   'sandbox generate',
   'openapi',
 ];

@@ -1,12 +1,15 @@
 import { createHash, generateKeyPairSync, randomBytes } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyInstance, LightMyRequestResponse } from 'fastify';
 import pg from 'pg';
 import type { Test } from 'tap';
 import { buildApp } from '../src/app.ts';
+import { openCheckpoint } from '../src/audit/checkpoint.ts';
 import { canonicalJson } from '../src/audit/entry.ts';
+import { rootOf } from '../src/audit/merkle.ts';
+import { parseVerifierKey, verifierKey } from '../src/audit/note.ts';
 import { loadCatalogue } from '../src/catalogue/catalogue.ts';
 import { readConfig, type Config } from '../src/config.ts';
 import { openDatabase, type Database } from '../src/db/database.ts';
@@ -15,6 +18,7 @@ import { addClient } from '../src/identity/registry.ts';
 import type { Keys } from '../src/keys.ts';
 
 export const issuer = 'http://gateway.test';
+export const logOrigin = 'onevisit.test/audit';
 export const actor = { client: 'cli:tester@test' };
 export const auditOfficeKeys = generateKeyPairSync('x25519');
 
@@ -111,7 +115,11 @@ export async function startGateway(
   const database = options.database ?? (await createDatabase(t));
   const clock = createClock();
   const config = {
-    ...readConfig('home', { LOG_LEVEL: 'debug', ONEVISIT_HOME: '/nonexistent' }),
+    ...readConfig('home', {
+      LOG_LEVEL: 'debug',
+      LOG_ORIGIN: logOrigin,
+      ONEVISIT_HOME: join(dirname(process.env.ONEVISIT_TEST_LOGS!), 'homes', database.name),
+    }),
     embedded: false,
     ...options.config,
   };
@@ -197,7 +205,8 @@ export async function tokenFrom(
 
 /**
  * Checks the whole audit log: indices without gaps, every leaf hash recomputed from the stored bytes, the bytes
- * canonical, and the search tables, once they have caught up, equal to what the entries say.
+ * canonical, and the search tables, once they have caught up, equal to what the entries say; full tiles and the
+ * chain of checkpoints as these leaves have them.
  *
  * @returns the entries
  */
@@ -239,8 +248,47 @@ export async function checkAuditLog(t: Test, { pool }: TestDatabase): Promise<Re
     const refs = subjects.map((ref) => Buffer.from(ref, 'base64url').toString('base64')).sort();
     if (JSON.stringify([...row.subjects].sort()) !== JSON.stringify(refs)) faults.push(`subjects of ${i}`);
   }
+  faults.push(
+    ...(await treeFaults(
+      pool,
+      rows.map((row) => row.leaf_hash),
+    )),
+  );
   t.same(faults, [], `the audit log of ${rows.length} entries is whole`);
   return entries;
+}
+
+/** Every kept tile against the leaves, every checkpoint against the leaves, its own note and the one before it. */
+async function treeFaults(pool: pg.Pool, leaves: Buffer[]): Promise<string[]> {
+  const faults: string[] = [];
+  const { rows: tiles } = await pool.query<{ level: number; n: number; hashes: Buffer; root: Buffer }>(
+    'select level, n, hashes, root from audit.tile order by level, n',
+  );
+  for (const { level, n, hashes, root } of tiles) {
+    const span = 256 ** level;
+    const roots = Array.from({ length: 256 }, (_, i) =>
+      rootOf(leaves.slice((n * 256 + i) * span, (n * 256 + i + 1) * span)),
+    );
+    if (!Buffer.concat(roots).equals(hashes) || !root.equals(rootOf(roots)))
+      faults.push(`tile ${level}/${n}`);
+  }
+  const { rows: checkpoints } = await pool.query<{
+    size: number;
+    previous_size: number;
+    root: Buffer;
+    note: string;
+  }>('select size, previous_size, root, note from audit.checkpoint order by size');
+  const verifier = parseVerifierKey(verifierKey(logOrigin, keys.log));
+  let previous = 0;
+  for (const { size, previous_size: before, root, note } of checkpoints) {
+    const signed = openCheckpoint(note, [verifier]);
+    if (size > leaves.length || !root.equals(rootOf(leaves.slice(0, size))))
+      faults.push(`checkpoint ${size}`);
+    if (signed.size !== size || !root.equals(signed.root)) faults.push(`note of checkpoint ${size}`);
+    if (before !== previous) faults.push(`checkpoint ${size} continues ${before}, not ${previous}`);
+    previous = size;
+  }
+  return faults;
 }
 
 /** Waits for the index stage; takes its steps itself where no gateway runs. */

@@ -13,7 +13,7 @@ const layers: [name: string, patterns: string[]][] = [
   ['process', ['main.ts', 'openapi-files.ts', 'admin.ts', 'sandbox/*.ts']],
   ['app', ['app.ts', 'routing.ts']],
   ['parts, connected', ['gateway.ts']],
-  ['routes', ['operations.ts', '*/routes.ts', '*/documents.ts']],
+  ['routes', ['operations.ts', '*/*routes.ts', '*/*documents.ts']],
   ['what routes share', ['openapi.ts', 'openapi-components.ts', 'problem.ts', 'metrics.ts']],
   ['exchange', ['exchange/*.ts']],
   ['domain', ['identity/*.ts', 'grants/*.ts', 'catalogue/*.ts', 'records/*.ts', 'audit/*.ts']],

@@ -9,7 +9,7 @@ import { readConfig } from '../../src/config.ts';
 import { openGateway } from '../../src/gateway.ts';
 import { addGrant } from '../../src/grants/grants.ts';
 import { addClient } from '../../src/identity/registry.ts';
-import { actor, checkAuditLog, createDatabase, issuer, keys } from '../helper.ts';
+import { actor, checkAuditLog, createDatabase, issuer, keys, logOrigin } from '../helper.ts';
 import { basic } from '../identity/clients.ts';
 
 const root = join(import.meta.dirname, '..', '..');
@@ -91,7 +91,7 @@ await t.test('serves a dataset that is a schema and a migration, without code of
   });
 
   const config = {
-    ...readConfig('home', { LOG_LEVEL: 'silent', ONEVISIT_HOME: '/nonexistent' }),
+    ...readConfig('home', { LOG_LEVEL: 'silent', LOG_ORIGIN: logOrigin, ONEVISIT_HOME: t.testdir() }),
     embedded: false,
   };
   const gateway = await openGateway({ config, keys, issuer, databaseUrl: database.gatewayUrl, catalogue });

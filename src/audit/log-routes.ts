@@ -1,0 +1,92 @@
+import type { FastifyInstance, FastifyReply } from 'fastify';
+import { Problem } from '../errors.ts';
+import { challenge, requireLiveClient, type Tokens } from '../identity/access-token.ts';
+import type { AuthorityView } from '../grants/authority.ts';
+import { documented } from '../openapi.ts';
+import { bundleOperation, checkpointOperation, tileOperation } from './log-documents.ts';
+import { levelWidth, parseTilePath, tileWidth } from './tiles.ts';
+import { findLastCheckpoint, readEntries, tileReader, type Queryable } from './tree.ts';
+
+export interface LogRoutesOptions {
+  db: Queryable;
+  tokens: Tokens;
+  authority: AuthorityView;
+}
+
+/** The log as C2SP tlog-tiles has it: what anybody may check, and the entries themselves for auditors. */
+export function registerLogRoutes(scope: FastifyInstance, { db, tokens, authority }: LogRoutesOptions): void {
+  const readTile = tileReader(db);
+
+  scope.get('/log/checkpoint', { schema: documented(checkpointOperation) }, async (_request, reply) => {
+    const last = await findLastCheckpoint(db).catch(unavailable);
+    if (last === null) throw new Problem('not-found');
+    return reply.type('text/plain; charset=utf-8').header('cache-control', 'no-cache').send(last.note);
+  });
+
+  scope.get<{ Params: { level: string; '*': string } }>(
+    '/log/tile/:level/*',
+    { schema: documented(tileOperation) },
+    async ({ params }, reply) => {
+      const tile = parseTilePath(`${params.level}/${params['*']}`);
+      if (tile === null || tile.kind === 'entries') throw new Problem('not-found');
+      const { kind: level, n, width } = tile;
+      await requirePublished(level, n * tileWidth + width);
+      const hashes = await readTile({ level, n, width }).catch(unavailable);
+      return sendImmutable(reply, 'public', Buffer.from(hashes));
+    },
+  );
+
+  scope.get<{ Params: { '*': string } }>(
+    '/log/tile/entries/*',
+    {
+      onRequest: (request, _reply, done) => {
+        const token = tokens.verify(request.headers.authorization);
+        if (!token.scopes.includes('audit'))
+          throw new Problem(
+            'scope-missing',
+            { scope: 'audit' },
+            { headers: challenge('scope-missing', 'audit') },
+          );
+        requireLiveClient(authority.current(), token);
+        done();
+      },
+      schema: documented(bundleOperation),
+    },
+    async ({ params }, reply) => {
+      const bundle = parseTilePath(`entries/${params['*']}`);
+      if (bundle === null) throw new Problem('not-found');
+      const first = bundle.n * tileWidth;
+      await requirePublished(0, first + bundle.width);
+      const entries = await readEntries(db, first, first + bundle.width).catch(unavailable);
+      return sendImmutable(reply, 'private', encodeBundle(entries));
+    },
+  );
+
+  /** Only what a checkpoint that is served covers, so that nobody sees a tile that may still change. */
+  async function requirePublished(level: number, hashes: number): Promise<void> {
+    const last = await findLastCheckpoint(db).catch(unavailable);
+    if (hashes > levelWidth(last?.size ?? 0, level)) throw new Problem('not-found');
+  }
+}
+
+function sendImmutable(reply: FastifyReply, visibility: 'public' | 'private', bytes: Buffer): FastifyReply {
+  return reply
+    .type('application/octet-stream')
+    .header('cache-control', `${visibility}, max-age=31536000, immutable`)
+    .send(bytes);
+}
+
+/** Each entry as a 16-bit big-endian length and its bytes (C2SP tlog-tiles). */
+function encodeBundle(entries: readonly Buffer[]): Buffer {
+  return Buffer.concat(
+    entries.flatMap((bytes) => {
+      const length = Buffer.alloc(2);
+      length.writeUInt16BE(bytes.length);
+      return [length, bytes];
+    }),
+  );
+}
+
+function unavailable(error: unknown): never {
+  throw new Problem('store-unavailable', {}, { cause: error });
+}

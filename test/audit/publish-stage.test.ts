@@ -1,0 +1,272 @@
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { signCheckpoint } from '../../src/audit/checkpoint.ts';
+import { checkpointFile } from '../../src/audit/kept-checkpoint.ts';
+import { startPublishStage, type PublishStage } from '../../src/audit/publish-stage.ts';
+import { openDatabase } from '../../src/db/database.ts';
+import { checkAuditLog, createDatabase, keys, logOrigin, type TestDatabase } from '../helper.ts';
+import { connect, countEntries, killSessions, newLeaf, readVersion, until } from './log.ts';
+
+/** Appends entries until the log has this many. */
+async function fillTo(test: TestDatabase, size: number): Promise<void> {
+  const client = await connect(t, test.gatewayUrl);
+  for (let from = await countEntries(test); from < size; from += 2000) {
+    const leaves = Array.from({ length: Math.min(2000, size - from) }, () => newLeaf());
+    await client.query('select audit.append($1, $2, $3)', [
+      await readVersion(test),
+      leaves.map(({ bytes }) => bytes),
+      leaves.map(({ hash }) => hash),
+    ]);
+  }
+  await client.end();
+}
+
+interface Started {
+  stage: PublishStage;
+  faults: string[];
+  failures: unknown[];
+}
+
+function start(t: Test, test: TestDatabase, home: string, name = 'test publish'): Started {
+  const { pool, close } = openDatabase(test.gatewayUrl, name, { maxConnections: 1 });
+  const faults: string[] = [];
+  const failures: unknown[] = [];
+  const stage = startPublishStage({
+    pool,
+    origin: logOrigin,
+    key: keys.log,
+    file: checkpointFile(home),
+    now: () => new Date(),
+    onFault: (fault) => faults.push(fault),
+    onFailure: (error) => failures.push(error),
+  });
+  t.teardown(async () => {
+    await stage.stop();
+    await close();
+  });
+  return { stage, faults, failures };
+}
+
+async function published(test: TestDatabase): Promise<number> {
+  const { rows } = await test.pool.query<{ size: number }>(
+    'select coalesce(max(size), 0) as size from audit.checkpoint',
+  );
+  return rows[0]!.size;
+}
+
+const untilPublished = (test: TestDatabase, size: number): Promise<void> =>
+  until(`a checkpoint of ${size}`, async () => (await published(test)) === size, 60_000);
+
+/** As a superuser who knows his way: triggers off, the change, triggers on. */
+async function tamper(test: TestDatabase, relation: string, statement: string): Promise<number> {
+  const client = await test.pool.connect();
+  try {
+    await client.query(`alter table ${relation} disable trigger all`);
+    const { rowCount } = await client.query(statement);
+    await client.query(`alter table ${relation} enable always trigger append_only`);
+    await client.query(`alter table ${relation} enable always trigger no_truncate`);
+    return rowCount ?? 0;
+  } finally {
+    client.release();
+  }
+}
+
+await t.test('publishes what there is, and goes on at the edges of tiles as anywhere', async (t) => {
+  const test = await createDatabase(t);
+  const home = t.testdir();
+  const { faults, failures } = start(t, test, home);
+  for (const size of [254, 255, 256, 257, 511, 512, 513]) {
+    await fillTo(test, size);
+    await untilPublished(test, size);
+    await until('the file follows', () =>
+      readFileSync(join(home, 'log-checkpoint'), 'utf8').includes(`\n${size}\n`),
+    );
+  }
+  t.same([faults, failures], [[], []]);
+  await checkAuditLog(t, test);
+});
+
+await t.test('takes a long backlog in bounded steps, over the edge of a tile of tiles', async (t) => {
+  const test = await createDatabase(t);
+  await fillTo(test, 65_537);
+  const { faults, failures } = start(t, test, t.testdir());
+  await untilPublished(test, 65_537);
+  const { rows } = await test.pool.query('select level, count(*)::int from audit.tile group by 1 order by 1');
+  t.same(rows, [
+    { level: 0, count: 256 },
+    { level: 1, count: 1 },
+  ]);
+  const { rows: sizes } = await test.pool.query('select size from audit.checkpoint');
+  t.equal(sizes.length, 5, '64 tiles a step');
+  t.same([faults, failures], [[], []]);
+  await checkAuditLog(t, test);
+});
+
+await t.test('several processes make one chain of checkpoints, each with its file', async (t) => {
+  const test = await createDatabase(t);
+  const homes = ['a', 'b', 'c'].map((name) => join(t.testdir(), name));
+  const started = homes.map((home, i) => start(t, test, home, `test publish ${i}`));
+  for (let size = 300; size <= 1500; size += 150) await fillTo(test, size);
+  await untilPublished(test, 1500);
+  for (const home of homes)
+    await until('every process keeps the last checkpoint', () =>
+      readFileSync(join(home, 'log-checkpoint'), 'utf8').includes('\n1500\n'),
+    );
+  t.same(started.map(({ faults, failures }) => [faults, failures]).flat(2), []);
+  await checkAuditLog(t, test);
+});
+
+await t.test(
+  'goes on after its connection was lost, and after the advisory lock was held by nobody it knows',
+  async (t) => {
+    const test = await createDatabase(t);
+    const { faults } = start(t, test, t.testdir());
+    await fillTo(test, 300);
+    await untilPublished(test, 300);
+    for (let size = 400; size <= 1000; size += 100) {
+      await fillTo(test, size);
+      await killSessions(test, 'test publish');
+    }
+    await untilPublished(test, 1000);
+    const holder = await connect(t, test.gatewayUrl);
+    await holder.query('select pg_advisory_lock(7103, 4)');
+    await fillTo(test, 1100);
+    await untilPublished(test, 1100);
+    t.same(faults, []);
+    await holder.end();
+    await checkAuditLog(t, test);
+  },
+);
+
+const expected = {
+  'an altered entry': {
+    change: `update audit.entry_0000 set bytes = set_byte(bytes, 30, 65) where index = 270`,
+    relation: 'audit.entry_0000',
+    fault: 'entry 270 was altered: its bytes have another leaf hash',
+  },
+  'an altered leaf hash': {
+    change: `update audit.entry_0000 set leaf_hash = set_byte(leaf_hash, 3, get_byte(leaf_hash, 3) # 1) where index = 280`,
+    relation: 'audit.entry_0000',
+    fault: 'entry 280 was altered: its bytes have another leaf hash',
+  },
+  'a removed entry': {
+    change: `delete from audit.entry_0000 where index = 290`,
+    relation: 'audit.entry_0000',
+    fault: 'an entry from 256 to 511 is missing',
+  },
+  'two exchanged entries that were published': {
+    change: `update audit.entry_0000 a set (bytes, leaf_hash) = (select bytes, leaf_hash from audit.entry_0000 b
+      where b.index = 521 - a.index) where a.index in (260, 261)`,
+    relation: 'audit.entry_0000',
+    fault: 'the first 300 entries are not those of the checkpoint of that size',
+  },
+  'an altered tile': {
+    change: `update audit.tile set root = set_byte(root, 3, get_byte(root, 3) # 1), hashes = set_byte(hashes, 3, get_byte(hashes, 3) # 1)`,
+    relation: 'audit.tile',
+    fault: 'the first 300 entries are not those of the checkpoint of that size',
+  },
+  'an altered checkpoint': {
+    change: `update audit.checkpoint set root = set_byte(root, 3, get_byte(root, 3) # 1) where size = 300`,
+    relation: 'audit.checkpoint',
+    fault: /has another checkpoint of 300 entries than the database$/,
+  },
+  'a tail rolled back': {
+    change: `delete from audit.entry_0000 where index >= 280`,
+    relation: 'audit.entry_0000',
+    fault: 'the log has 280 entries, and its last checkpoint is of 300',
+  },
+} as const;
+
+for (const [what, { change, relation, fault }] of Object.entries(expected))
+  await t.test(`signs nothing over ${what}`, async (t) => {
+    const test = await createDatabase(t);
+    const home = t.testdir();
+    await fillTo(test, 300);
+    const first = start(t, test, home);
+    await untilPublished(test, 300);
+    await first.stage.stop();
+    if (what !== 'a tail rolled back') await fillTo(test, 600);
+    t.ok((await tamper(test, relation, change)) > 0);
+    const { stage, faults } = start(t, test, home, 'test publish again');
+    await until('the alarm', () => stage.fault() !== null);
+    t.match(faults, [fault]);
+    t.equal(faults.length, 1, 'the alarm is raised once');
+    t.equal(await published(test), 300, 'nothing was signed');
+  });
+
+await t.test('notices by the file that the database was put back, with all its checkpoints', async (t) => {
+  const test = await createDatabase(t);
+  const home = t.testdir();
+  await fillTo(test, 300);
+  const first = start(t, test, home);
+  await untilPublished(test, 300);
+  await first.stage.stop();
+  await tamper(test, 'audit.checkpoint', 'delete from audit.checkpoint');
+  await tamper(test, 'audit.tile', 'delete from audit.tile');
+  await tamper(test, 'audit.entry_0000', 'delete from audit.entry_0000 where index >= 200');
+
+  const shorter = start(t, test, home, 'test publish shorter');
+  await until('the alarm', () => shorter.stage.fault() !== null);
+  t.match(shorter.faults, [/^the log has 200 entries, and the checkpoint in .* is of 300$/]);
+
+  await fillTo(test, 400);
+  const longer = start(t, test, home, 'test publish longer');
+  await until('the alarm', () => longer.stage.fault() !== null);
+  t.match(longer.faults, [/^the first 300 entries are not those of the checkpoint in /]);
+  t.equal(await published(test), 0);
+
+  const elsewhere = start(t, test, join(home, 'new'), 'test publish elsewhere');
+  await untilPublished(test, 400);
+  t.same(elsewhere.faults, [], 'without the file, nothing tells');
+});
+
+await t.test("follows no checkpoint that somebody with the gateway's credentials wrote", async (t) => {
+  const test = await createDatabase(t);
+  await fillTo(test, 300);
+  const insert = 'insert into audit.checkpoint values ($1, 0, $2, $3, now())';
+  const gateway = await connect(t, test.gatewayUrl);
+  await gateway.query(insert, [300, Buffer.alloc(32), 'no note']);
+  const { stage, faults } = start(t, test, t.testdir());
+  await until('the alarm', () => stage.fault() !== null);
+  t.match(faults, [/^the checkpoint of 300 entries in the database is no checkpoint of this log: /]);
+});
+
+await t.test('follows no checkpoint of the right key that does not fit the entries', async (t) => {
+  const test = await createDatabase(t);
+  await fillTo(test, 300);
+  const root = Buffer.alloc(32, 7);
+  const note = signCheckpoint({ origin: logOrigin, size: 300, root }, keys.log);
+  await test.pool.query('insert into audit.checkpoint values (300, 0, $1, $2, now())', [root, note]);
+  const { stage, faults } = start(t, test, t.testdir());
+  await until('the alarm', () => stage.fault() !== null);
+  t.same(faults, ['the first 300 entries are not those of the checkpoint of that size']);
+});
+
+await t.test('refuses a file that is no checkpoint of this log, and leaves it as it is', async (t) => {
+  const test = await createDatabase(t);
+  await fillTo(test, 300);
+  const home = t.testdir({ 'log-checkpoint': 'something else\n' });
+  const { stage, faults } = start(t, test, home);
+  await until('the alarm', () => stage.fault() !== null);
+  t.match(faults, [/log-checkpoint is no checkpoint of this log: the note has no empty line/]);
+  t.equal(readFileSync(join(home, 'log-checkpoint'), 'utf8'), 'something else\n');
+  t.equal(await published(test), 0);
+});
+
+await t.test('publishes though the file can not be written, and says so', async (t) => {
+  const test = await createDatabase(t);
+  await fillTo(test, 300);
+  const home = t.testdir();
+  rmSync(home, { recursive: true });
+  writeFileSync(home, 'a file where the folder should be');
+  const { stage, failures } = start(t, test, home);
+  await until('a failure', () => failures.length > 0);
+  t.match(failures[0], { code: 'ENOTDIR' });
+  t.equal(stage.fault(), null);
+  rmSync(home);
+  mkdirSync(home);
+  await untilPublished(test, 300);
+  await until('the file', () => readFileSync(join(home, 'log-checkpoint'), 'utf8').includes('\n300\n'));
+  await checkAuditLog(t, test);
+});
