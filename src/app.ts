@@ -3,6 +3,7 @@ import { METHODS } from 'node:http';
 import Fastify, { LogController, type FastifyInstance } from 'fastify';
 import fastifySwaggerUi from '@fastify/swagger-ui';
 import { registerLogRoutes } from './audit/log-routes.ts';
+import { registerReceiptRoutes } from './audit/receipt-routes.ts';
 import { registerAuditRoutes } from './audit/routes.ts';
 import { describeError } from './describe-error.ts';
 import { Problem } from './errors.ts';
@@ -58,6 +59,7 @@ export async function buildApp(gateway: Gateway, logTo?: DestinationStream): Pro
       });
       if (version === 1) {
         registerAuditRoutes(scope, { database: searches, catalogue, authority, log, secrets, tokens, now });
+        registerReceiptRoutes(scope, { db: gateway.searchPool, authority, log, secrets, tokens, now });
         registerLogRoutes(scope, { db: gateway.searchPool, tokens, authority });
         await scope.register((identityScope) =>
           registerIdentityRoutes(identityScope, { issuer, tokens, authority }),

@@ -1,4 +1,4 @@
-import { problems, type Operation } from '../openapi.ts';
+import { json, problems, ref, type Operation } from '../openapi.ts';
 
 const bytes = { type: 'string', format: 'binary' };
 const immutable = {
@@ -90,5 +90,113 @@ export const bundleOperation: Operation = {
       'headers-too-large',
       'store-unavailable',
     ]),
+  },
+};
+
+const receiptParameters = [
+  pathParameter(
+    'exchange',
+    'The `Exchange-Id` of the answer.',
+    { type: 'string', format: 'uuid' },
+    '5f0c3a52-6d1e-4b8e-9a5f-3f6f0a5c2b11',
+  ),
+  {
+    name: 'Exchange-Official',
+    in: 'header',
+    required: false,
+    description:
+      "Id of the official who looks, percent-encoded UTF-8; required unless the exchange is one's own.",
+    schema: { type: 'string', maxLength: 768 },
+    example: 'auditor-7',
+  },
+  ref('parameters', 'AcceptLanguage'),
+  ref('parameters', 'Traceparent'),
+];
+
+const proofExample = `c2sp.org/tlog-proof@v1
+index 1
+bjQLnP+zepicpUTmu3gKLHiQHT+zNzh2hRGjBhevoB0=
+
+onevisit.local/audit
+2
+XcmnnXCnBppZrVVsuHAe2aKrnYI6rU8uyWDONw/0YEM=
+
+— onevisit.local/audit AAAA…
+`;
+
+const receiptResponses = {
+  202: {
+    description: 'The entry is in the log, and no checkpoint covers it yet.',
+    headers: {
+      'Retry-After': ref('headers', 'RetryAfter'),
+      'Cache-Control': ref('headers', 'NoStore'),
+    },
+    content: json(
+      { type: 'object', required: ['status'], properties: { status: { type: 'string', const: 'pending' } } },
+      { status: 'pending' },
+    ),
+  },
+  ...problems([
+    'invalid-request',
+    'official-required',
+    'token-missing',
+    'token-invalid',
+    'token-expired',
+    'not-found',
+    'headers-too-large',
+    'audit-unavailable',
+    'store-unavailable',
+    'overloaded',
+  ]),
+};
+
+const receiptText =
+  'For the consumer, the provider, and auditors, refusals included; what belongs to others is 404. Waits up to two ' +
+  'seconds for the checkpoint that covers the entry. A look at an exchange of others is an entry itself.';
+
+export const receiptOperation: Operation = {
+  operationId: 'getReceipt',
+  summary: "An exchange's entry, with the proof that the log holds it",
+  description: receiptText,
+  tags: ['Audit'],
+  parameters: receiptParameters,
+  responses: {
+    200: {
+      description: 'The receipt.',
+      headers: { 'Cache-Control': ref('headers', 'NoStore') },
+      content: json(
+        {
+          type: 'object',
+          required: ['entry', 'proof'],
+          additionalProperties: false,
+          properties: {
+            entry: { type: 'string', description: "The leaf's bytes, base64." },
+            proof: { type: 'string', description: 'A C2SP tlog-proof: index, hashes, signed checkpoint.' },
+            salt: {
+              type: 'string',
+              description: 'Opens the commitment to the body, base64; for the consumer alone.',
+            },
+          },
+        },
+        { entry: 'eyJ9', proof: proofExample, salt: 'bjQLnP+zepicpUTmu3gKLHiQHT+zNzh2hRGjBhevoB0=' },
+      ),
+    },
+    ...receiptResponses,
+  },
+};
+
+export const receiptFileOperation: Operation = {
+  operationId: 'getReceiptProof',
+  summary: 'The proof of a receipt alone, as a file',
+  description: receiptText,
+  tags: ['Audit'],
+  parameters: receiptParameters,
+  responses: {
+    200: {
+      description: 'A C2SP tlog-proof.',
+      headers: { 'Cache-Control': ref('headers', 'NoStore') },
+      content: { 'text/plain': { schema: { type: 'string' }, example: proofExample } },
+    },
+    ...receiptResponses,
   },
 };

@@ -55,12 +55,17 @@ export function startPublishStage(options: PublishOptions): PublishStage {
   /** What the file holds; undefined until it was read. */
   let kept: Checkpoint | null | undefined;
   let blockedSinceMs: number | null = null;
+  let stepTiles = maxStepTiles;
 
   async function run(): Promise<void> {
     while (!stopped && fault === null) {
       const more = await step().catch((error: unknown) => {
         if (error instanceof LogFault) stopForGood(error.message);
-        else if (!isLostRace(error)) onFailure(error);
+        else if (!isLostRace(error)) {
+          // Large entries may take longer than a statement may: the next step is smaller.
+          stepTiles = Math.max(1, stepTiles >> 1);
+          onFailure(error);
+        }
         return false;
       });
       if (!more && !stopped && fault === null) await sleep(pauseMs);
@@ -101,6 +106,7 @@ export function startPublishStage(options: PublishOptions): PublishStage {
       if (done === null) return false;
       if (command !== 'COMMIT' || notices > 0)
         throw new Error('whether the checkpoint is durable is not known');
+      stepTiles = Math.min(maxStepTiles, stepTiles * 2);
       keep(done.checkpoint);
       return done.more;
     } catch (error) {
@@ -127,7 +133,7 @@ export function startPublishStage(options: PublishOptions): PublishStage {
   ): Promise<{ checkpoint: PublishedCheckpoint; more: boolean } | null> {
     const { entries, tiles, last } = await readTreeState(client);
     if (entries === (last?.size ?? 0)) return null;
-    const size = Math.min(entries, (tiles + maxStepTiles) * tileWidth);
+    const size = Math.min(entries, (tiles + stepTiles) * tileWidth);
     if (last !== null && size < last.size)
       throw new LogFault(
         `tiles are missing: ${tiles} are kept, and the last checkpoint is of ${last.size} entries`,

@@ -1,0 +1,127 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { Problem } from '../errors.ts';
+import type { AuthorityView } from '../grants/authority.ts';
+import { maxOfficialLength, readTextHeader, readTraceId } from '../headers.ts';
+import { requireLiveClient, type AccessToken, type Tokens } from '../identity/access-token.ts';
+import { documented } from '../openapi.ts';
+import type { Appender } from './append.ts';
+import { encodeEntry, type LogSecrets } from './entry.ts';
+import { receiptFileOperation, receiptOperation } from './log-documents.ts';
+import { awaitCheckpoint, findExchange, proveEntry, type StoredExchange } from './receipt.ts';
+import { recordUnderAuthority } from './record.ts';
+import { LogFault, type Queryable } from './tree.ts';
+
+export interface ReceiptRoutesOptions {
+  db: Queryable;
+  authority: AuthorityView;
+  log: Appender;
+  secrets: LogSecrets;
+  tokens: Tokens;
+  now: () => Date;
+}
+
+/** How long an answer waits for the checkpoint that covers its entry. */
+const maxWaitMs = 2000;
+const retryAfterSeconds = 1;
+const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+interface Receipt {
+  exchange: StoredExchange;
+  /** Null while no checkpoint covers the entry. */
+  proof: string | null;
+  own: boolean;
+}
+
+/** The routes by which a consumer, a provider or an auditor gets an exchange's entry with its proof. */
+export function registerReceiptRoutes(scope: FastifyInstance, options: ReceiptRoutesOptions): void {
+  const { db, authority, log, secrets, tokens, now } = options;
+
+  scope.get<{ Params: { exchange: string } }>(
+    '/v1/exchanges/:exchange/receipt',
+    { schema: documented(receiptOperation) },
+    async (request, reply) => {
+      const { exchange, proof, own } = await findReceipt(request);
+      if (proof === null) return answerLater(reply);
+      const salt =
+        own && exchange.bound ? secrets.saltMac(request.params.exchange).toString('base64') : undefined;
+      return reply
+        .header('cache-control', 'no-store')
+        .send({ entry: exchange.bytes.toString('base64'), proof, salt });
+    },
+  );
+
+  scope.get<{ Params: { exchange: string } }>(
+    '/v1/exchanges/:exchange/receipt.tlog-proof',
+    { schema: documented(receiptFileOperation) },
+    async (request, reply) => {
+      const { proof } = await findReceipt(request);
+      if (proof === null) return answerLater(reply);
+      return reply
+        .header('cache-control', 'no-store')
+        .header('content-disposition', `attachment; filename="${request.params.exchange}.tlog-proof"`)
+        .type('text/plain; charset=utf-8')
+        .send(proof);
+    },
+  );
+
+  async function findReceipt(request: FastifyRequest<{ Params: { exchange: string } }>): Promise<Receipt> {
+    const token = tokens.verify(request.headers.authorization);
+    requireLiveClient(authority.current(), token);
+    const { exchange: id } = request.params;
+    const exchange = uuid.test(id) ? await findExchange(db, id).catch(unavailable) : null;
+    if (exchange === null || !maySee(token, exchange)) throw new Problem('not-found');
+    const own = token.scopes.includes('exchange') && exchange.consumer === token.department;
+    if (!own) await enterQuery(request, token, id);
+    const checkpoint = await awaitCheckpoint(db, exchange.index, maxWaitMs).catch(unavailable);
+    const proof = checkpoint && (await proveEntry(db, exchange, checkpoint).catch(unavailable));
+    return { exchange, proof, own };
+  }
+
+  /** A consumer's receipt is its own affair; whoever looks at the exchanges of others is on the record. */
+  async function enterQuery(request: FastifyRequest, token: AccessToken, id: string): Promise<void> {
+    const { text: official, fault } = readTextHeader(request.headers, 'exchange-official', maxOfficialLength);
+    if (fault !== null) throw new Problem('invalid-request', { reason: fault });
+    if (official === null) throw new Problem('official-required');
+    await recordUnderAuthority(log, authority, (current) => {
+      requireLiveClient(current, token);
+      const leaf = encodeEntry({
+        kind: 'query',
+        id: request.id,
+        time: now(),
+        trace_id: readTraceId(request.headers.traceparent) ?? undefined,
+        consumer: token.department,
+        client: token.clientId,
+        official: { id: official, proof: 'asserted' },
+        operation: 'receipt',
+        outcome: 'done',
+        records: 1,
+        details: { exchange: id },
+      });
+      return Promise.resolve({ leaf, result: undefined });
+    });
+  }
+}
+
+/** What belongs to others is not there. */
+function maySee({ scopes, department }: AccessToken, { consumer, provider }: StoredExchange): boolean {
+  if (scopes.includes('audit')) return true;
+  if (scopes.includes('exchange') && consumer === department) return true;
+  return scopes.includes('provide') && provider === department;
+}
+
+function answerLater(reply: FastifyReply): FastifyReply {
+  return reply
+    .status(202)
+    .header('cache-control', 'no-store')
+    .header('retry-after', String(retryAfterSeconds))
+    .send({ status: 'pending' });
+}
+
+/** An entry that can't be proved is not handed out as if it could. */
+function unavailable(error: unknown): never {
+  throw new Problem(
+    error instanceof LogFault ? 'audit-unavailable' : 'store-unavailable',
+    {},
+    { cause: error },
+  );
+}
