@@ -34,6 +34,7 @@ const commands = [
   'dataset list',
   'load',
   'audit key',
+  'audit verify',
   'sandbox generate',
   'openapi',
 ];

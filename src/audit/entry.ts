@@ -160,6 +160,14 @@ export function commitToBody(
   body: string,
 ): { salt: Buffer; commitment: string } {
   const salt = secrets.saltMac(entryId);
-  const committed = Buffer.concat([bodyPrefix, salt, Buffer.from(body)]);
-  return { salt, commitment: hash('sha256', committed, 'base64url') };
+  return { salt, commitment: commitment(salt, Buffer.from(body)) };
+}
+
+/** Whether this body, under this salt, is the one that an entry's `body` is bound to. */
+export function opensCommitment(bound: string, salt: Uint8Array, body: Uint8Array): boolean {
+  return commitment(salt, body) === bound;
+}
+
+function commitment(salt: Uint8Array, body: Uint8Array): string {
+  return hash('sha256', Buffer.concat([bodyPrefix, salt, body]), 'base64url');
 }

@@ -1,6 +1,10 @@
-import { generateKeyPairSync } from 'node:crypto';
+import { createHash, generateKeyPairSync, randomBytes } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { signCheckpoint } from '../../src/audit/checkpoint.ts';
+import { leafHash, rootOf } from '../../src/audit/merkle.ts';
+import { formatProof } from '../../src/audit/proof.ts';
 import { parseVerifierKey, verifierKey } from '../../src/audit/note.ts';
 import { runCommand } from '../fixtures/command.ts';
 
@@ -36,4 +40,106 @@ for (const [what, env, reason] of [
     t.equal(code, 1);
     t.equal(stdout, '');
     t.match(stderr, reason);
+  });
+
+const entry = { kind: 'exchange', body: '' };
+const salt = randomBytes(32);
+const body = Buffer.from('{"name":"王小明"}');
+entry.body = createHash('sha256').update('onevisit-body/1\0').update(salt).update(body).digest('base64url');
+const bytes = Buffer.from(JSON.stringify(entry));
+const leaves = [leafHash(Buffer.from('other')), leafHash(bytes)];
+const origin = 'onevisit.test/audit';
+const proof = formatProof({
+  index: 1,
+  hashes: [leaves[0]!],
+  checkpoint: signCheckpoint({ origin, size: 2, root: rootOf(leaves) }, key),
+});
+const receipt = { entry: bytes.toString('base64'), proof, salt: salt.toString('base64') };
+const files = {
+  'receipt.json': JSON.stringify(receipt),
+  'saltless.json': JSON.stringify({ ...receipt, salt: undefined }),
+  'altered.json': JSON.stringify({
+    ...receipt,
+    entry: Buffer.from('{"kind":"exchange"}').toString('base64'),
+  }),
+  'none.json': '{"entry":"王"}',
+  'body.json': body,
+  'other-body.json': '{"name":"王小红"}',
+};
+for (const [name, content] of Object.entries(files)) writeFileSync(join(folder, name), content);
+const verify = (...args: string[]): ReturnType<typeof runCommand> =>
+  runCommand(
+    [
+      'audit',
+      'verify',
+      '--key',
+      verifierKey(origin, key),
+      ...args.map((arg) => (arg.endsWith('.json') ? join(folder, arg) : arg)),
+    ],
+    settings,
+  );
+
+await t.test('audit verify says that a receipt holds, and that the body is what was sent', async (t) => {
+  const alone = await verify('--receipt', 'receipt.json');
+  t.equal(alone.stdout, 'entry 1 is in the log, under a signed checkpoint of 2 entries\n');
+  const both = await verify('--receipt', 'receipt.json', '--body', 'body.json');
+  t.match(both.stdout, /\nthe body is the one that was sent\n$/);
+  const given = await verify(
+    '--receipt',
+    'saltless.json',
+    '--body',
+    'body.json',
+    '--salt',
+    receipt.salt,
+    '--json',
+  );
+  t.same(JSON.parse(given.stdout), { index: 1, size: 2, body: true });
+  const own = await runCommand(['audit', 'verify', '--receipt', join(folder, 'receipt.json')], {
+    ...settings,
+    LOG_KEY_FILE: join(folder, 'log.pem'),
+  });
+  t.equal(own.code, 0, 'by the own key file');
+});
+
+for (const [what, args, reason] of [
+  [
+    'an altered entry',
+    ['--receipt', 'altered.json'],
+    /the receipt does not hold: the checkpoint of 2 entries does not hold this entry at index 1/,
+  ],
+  ['a file that is no receipt', ['--receipt', 'none.json'], /none\.json: is no receipt/],
+  [
+    'a file that is not there',
+    ['--receipt', 'missing.json'],
+    /--receipt: cannot read .*missing\.json \(ENOENT\)/,
+  ],
+  [
+    'another body',
+    ['--receipt', 'receipt.json', '--body', 'other-body.json'],
+    /other-body\.json: is not the body that was sent/,
+  ],
+  [
+    'another salt',
+    ['--receipt', 'receipt.json', '--body', 'body.json', '--salt', Buffer.alloc(32).toString('base64')],
+    /is not the body that was sent/,
+  ],
+  [
+    'a salt that is none',
+    ['--receipt', 'receipt.json', '--body', 'body.json', '--salt', 'x'],
+    /--salt: is not 32 bytes/,
+  ],
+  ['no salt', ['--receipt', 'saltless.json', '--body', 'body.json'], /--salt: required/],
+  [
+    "another log's key",
+    ['--receipt', 'receipt.json', '--key', verifierKey('other.test/audit', key)],
+    /nobody who is known has signed/,
+  ],
+  ['a key that is none', ['--receipt', 'receipt.json', '--key', 'x'], /a verifier key is written/],
+] as const)
+  await t.test(`audit verify refuses ${what}`, async (t) => {
+    const { code, stdout, stderr } = await verify(...args);
+    t.equal(code, 1);
+    t.equal(stdout, '');
+    t.match(stderr, reason);
+    t.notMatch(stderr, /王/, 'no personal data in a message');
   });
