@@ -55,6 +55,15 @@ export async function findLastCheckpoint(db: Queryable): Promise<PublishedCheckp
   return rows[0] ?? null;
 }
 
+/** The index of the newest entry; null in an empty log. */
+export async function findLastEntry(db: Queryable): Promise<number | null> {
+  const { rows } = await db.query<{ index: number }>({
+    name: 'last-entry',
+    text: 'select index from audit.entry order by index desc limit 1',
+  });
+  return rows[0]?.index ?? null;
+}
+
 /** The leaf hashes of one tile of level 0, or of as much of it as there is. */
 export interface LeafTile {
   n: number;
