@@ -4,13 +4,15 @@ COPY package.json package-lock.json ./
 RUN npm ci --omit=dev --omit=optional
 
 FROM node:24-bookworm-slim
-ENV NODE_ENV=production HOST=0.0.0.0 PORT=8080
+ENV NODE_ENV=production HOST=0.0.0.0 PORT=8080 ONEVISIT_HOME=/var/lib/onevisit
 WORKDIR /app
 COPY --from=dependencies /app/node_modules ./node_modules
 COPY package.json ./
 COPY src ./src
 COPY schemas ./schemas
 COPY migrations ./migrations
+RUN mkdir /var/lib/onevisit && chown node:node /var/lib/onevisit
+VOLUME /var/lib/onevisit
 USER node
 EXPOSE 8080
 STOPSIGNAL SIGTERM

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { METHODS } from 'node:http';
 import Fastify, { LogController, type FastifyInstance } from 'fastify';
 import fastifySwaggerUi from '@fastify/swagger-ui';
+import { parseVerifierKey, verifierKey } from './audit/note.ts';
 import { registerLogRoutes } from './audit/log-routes.ts';
 import { registerReceiptRoutes } from './audit/receipt-routes.ts';
 import { registerAuditRoutes } from './audit/routes.ts';
@@ -35,6 +36,7 @@ export async function buildApp(gateway: Gateway, logTo?: DestinationStream): Pro
   const { config, issuer, catalogue, searches, metrics, exchanges, served } = gateway;
   const { authority, log, secrets, now } = exchanges;
   const app = newServer(gateway, logTo);
+  const verifier = parseVerifierKey(verifierKey(config.logOrigin, gateway.keys.log));
   const routes = collectRoutes(app);
   registerProblems(app, gateway);
   registerRequestRules(app, routes);
@@ -60,7 +62,7 @@ export async function buildApp(gateway: Gateway, logTo?: DestinationStream): Pro
       if (version === 1) {
         registerAuditRoutes(scope, { database: searches, catalogue, authority, log, secrets, tokens, now });
         registerReceiptRoutes(scope, { db: gateway.searchPool, authority, log, secrets, tokens, now });
-        registerLogRoutes(scope, { db: gateway.searchPool, tokens, authority });
+        registerLogRoutes(scope, { db: gateway.searchPool, verifiers: [verifier], tokens, authority });
         await scope.register((identityScope) =>
           registerIdentityRoutes(identityScope, { issuer, tokens, authority }),
         );

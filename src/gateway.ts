@@ -52,6 +52,8 @@ export interface GatewayOptions {
 }
 
 const maxAuditLagSeconds = 30;
+const alarmEveryMs = 60_000;
+const logFault = 'nothing is signed any more: see the log';
 
 /**
  * Connects the parts of a gateway.
@@ -63,11 +65,11 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   try {
     const listenConfig = connectionConfig(options.databaseUrl, 'onevisit listen');
     const authority = await followAuthority(pool, listenConfig);
-    let logFault = (): string | null => null;
-    const gateway = assembleGateway(options, authority, () => logFault());
+    let logState = (): string => 'ok';
+    const gateway = assembleGateway(options, authority, () => logState());
     const indexing = startIndexStage(pool, gateway.metrics.indexFailed);
     const publishing = openPublishing(options, gateway.metrics);
-    logFault = publishing.fault;
+    logState = publishing.state;
     return {
       ...gateway,
       async close() {
@@ -88,9 +90,9 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
 function openPublishing(
   { config, keys, databaseUrl, now = () => new Date(), alarm = () => undefined }: GatewayOptions,
   metrics: Metrics,
-): { fault: () => string | null; close: () => Promise<void> } {
+): { state: () => string; close: () => Promise<void> } {
   const { pool, close } = openDatabase(databaseUrl, 'onevisit publish', { maxConnections: 1 });
-  let lastFailure = '';
+  let alarmedAtMs = -alarmEveryMs;
   const stage = startPublishStage({
     pool,
     origin: config.logOrigin,
@@ -100,13 +102,16 @@ function openPublishing(
     onFault: (fault) => alarm(`nothing is signed any more: ${fault}`),
     onFailure(error) {
       metrics.publishFailed();
-      const { message } = error as Error;
-      if (message !== lastFailure) alarm('publishing a checkpoint failed; it is tried again', error);
-      lastFailure = message;
+      if (performance.now() - alarmedAtMs < alarmEveryMs) return;
+      alarmedAtMs = performance.now();
+      alarm('publishing a checkpoint failed; it is tried again', error);
     },
   });
   return {
-    fault: stage.fault,
+    state() {
+      if (stage.fault() !== null) return logFault;
+      return stage.behindMs() > maxAuditLagSeconds * 1000 ? 'checkpoints are behind' : 'ok';
+    },
     async close() {
       await stage.stop();
       await close();
@@ -117,12 +122,12 @@ function openPublishing(
 /**
  * Puts the parts together around a view of the authority; connections open when first used.
  *
- * @param logFault why the log may not be signed any more; null while all is well
+ * @param logState what readiness says of the log: "ok" while all is well
  */
 export function assembleGateway(
   options: GatewayOptions,
   authority: AuthorityView,
-  logFault: () => string | null = () => null,
+  logState: () => string = () => 'ok',
 ): Gateway {
   const { config, keys, issuer, databaseUrl, catalogue, now = () => new Date() } = options;
   const { pool, database, close } = openDatabase(databaseUrl, 'onevisit');
@@ -135,7 +140,7 @@ export function assembleGateway(
       return entries - (last?.size ?? 0);
     },
   };
-  const metrics = createMetrics(lag, () => logFault() !== null);
+  const metrics = createMetrics(lag, () => logState() === logFault);
   const records = openLink(connectionConfig(databaseUrl, 'onevisit read', { pipeline: true }));
   const log = openAppender(connectionConfig(databaseUrl, 'onevisit append'), metrics.appended);
   const exchanges: ExchangeContext = {
@@ -170,7 +175,7 @@ export function assembleGateway(
       const checks = {
         process: draining ? 'draining' : 'ok',
         ...(await checkDatabase(database, pool)),
-        audit_log: logFault() === null ? 'ok' : 'altered or put back: nothing is signed, see the log',
+        audit_log: logState(),
       };
       return { ready: Object.values(checks).every((check) => check === 'ok'), checks };
     },

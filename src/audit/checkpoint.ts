@@ -21,8 +21,9 @@ export function signCheckpoint(checkpoint: Checkpoint, key: KeyObject): string {
  * @throws NoteError when it is not signed by one of them, is of another log, or is not written as a checkpoint
  */
 export function openCheckpoint(note: string, verifiers: readonly Verifier[]): Checkpoint {
-  const checkpoint = parseCheckpoint(openNote(note, verifiers));
-  if (!verifiers.some(({ name }) => name === checkpoint.origin))
+  const { text, signers } = openNote(note, verifiers);
+  const checkpoint = parseCheckpoint(text);
+  if (!signers.some(({ name }) => name === checkpoint.origin))
     throw new NoteError(`the checkpoint is of another log, ${checkpoint.origin}`);
   return checkpoint;
 }

@@ -1,5 +1,7 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 
 /** The last checkpoint that a gateway has seen, outside the database: what a restored backup is noticed by. */
 export interface CheckpointFile {
@@ -7,7 +9,7 @@ export interface CheckpointFile {
   /** The signed note; null when none was kept yet. @throws NodeJS.ErrnoException when it can't be read */
   read(): string | null;
   /** Replaces it whole, durably: a crash leaves the old one or the new one. @throws NodeJS.ErrnoException */
-  write(note: string): void;
+  write(note: string): Promise<void>;
 }
 
 export function checkpointFile(home: string): CheckpointFile {
@@ -18,21 +20,32 @@ export function checkpointFile(home: string): CheckpointFile {
       try {
         return readFileSync(path, 'utf8');
       } catch (error) {
-        if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+        if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return null;
         throw error;
       }
     },
-    write(note) {
-      mkdirSync(dirname(path), { recursive: true });
-      const unfinished = `${path}.${process.pid}`;
-      const file = openSync(unfinished, 'w', 0o644);
+    async write(note) {
+      await mkdir(home, { recursive: true });
+      const unfinished = `${path}.${randomUUID()}`;
       try {
-        writeSync(file, note);
-        fsyncSync(file);
-      } finally {
-        closeSync(file);
+        const file = await open(unfinished, 'wx', 0o644);
+        try {
+          await file.writeFile(note);
+          await file.sync();
+        } finally {
+          await file.close();
+        }
+        await rename(unfinished, path);
+      } catch (error) {
+        await rm(unfinished, { force: true });
+        throw error;
       }
-      renameSync(unfinished, path);
+      const folder = await open(home);
+      try {
+        await folder.sync();
+      } finally {
+        await folder.close();
+      }
     },
   };
 }

@@ -42,7 +42,7 @@ export const checkpointOperation: Operation = {
         },
       },
     },
-    ...problems(['not-found', 'headers-too-large', 'store-unavailable']),
+    ...problems(['not-found', 'headers-too-large', 'audit-unavailable', 'store-unavailable']),
   },
 };
 
@@ -66,7 +66,7 @@ export const tileOperation: Operation = {
       headers: { 'Cache-Control': immutable },
       content: { 'application/octet-stream': { schema: bytes, example: '…' } },
     },
-    ...problems(['not-found', 'headers-too-large', 'store-unavailable']),
+    ...problems(['not-found', 'headers-too-large', 'audit-unavailable', 'store-unavailable']),
   },
 };
 
@@ -88,6 +88,7 @@ export const bundleOperation: Operation = {
       'scope-missing',
       'not-found',
       'headers-too-large',
+      'audit-unavailable',
       'store-unavailable',
     ]),
   },

@@ -4,23 +4,29 @@ import { challenge, requireLiveClient, type Tokens } from '../identity/access-to
 import type { AuthorityView } from '../grants/authority.ts';
 import { documented } from '../openapi.ts';
 import { bundleOperation, checkpointOperation, tileOperation } from './log-documents.ts';
+import { openCheckpoint } from './checkpoint.ts';
+import type { Verifier } from './note.ts';
 import { levelWidth, parseTilePath, tileWidth } from './tiles.ts';
-import { findLastCheckpoint, readEntries, tileReader, type Queryable } from './tree.ts';
+import { findLastCheckpoint, LogFault, readEntries, tileReader, type Queryable } from './tree.ts';
 
 export interface LogRoutesOptions {
   db: Queryable;
+  /** Whose checkpoints are served. */
+  verifiers: readonly Verifier[];
   tokens: Tokens;
   authority: AuthorityView;
 }
 
 /** The log as C2SP tlog-tiles has it: what anybody may check, and the entries themselves for auditors. */
-export function registerLogRoutes(scope: FastifyInstance, { db, tokens, authority }: LogRoutesOptions): void {
-  const readTile = tileReader(db);
+export function registerLogRoutes(
+  scope: FastifyInstance,
+  { db, verifiers, tokens, authority }: LogRoutesOptions,
+): void {
+  let opened: { note: string; size: number } | null = null;
 
   scope.get('/log/checkpoint', { schema: documented(checkpointOperation) }, async (_request, reply) => {
-    const last = await findLastCheckpoint(db).catch(unavailable);
-    if (last === null) throw new Problem('not-found');
-    return reply.type('text/plain; charset=utf-8').header('cache-control', 'no-cache').send(last.note);
+    const { note } = await getCheckpoint();
+    return reply.type('text/plain; charset=utf-8').header('cache-control', 'no-cache').send(note);
   });
 
   scope.get<{ Params: { level: string; '*': string } }>(
@@ -30,8 +36,8 @@ export function registerLogRoutes(scope: FastifyInstance, { db, tokens, authorit
       const tile = parseTilePath(`${params.level}/${params['*']}`);
       if (tile === null || tile.kind === 'entries') throw new Problem('not-found');
       const { kind: level, n, width } = tile;
-      await requirePublished(level, n * tileWidth + width);
-      const hashes = await readTile({ level, n, width }).catch(unavailable);
+      const size = await getSizeWith(level, n * tileWidth + width);
+      const hashes = await tileReader(db, size)({ level, n, width }).catch(unavailable);
       return sendImmutable(reply, 'public', Buffer.from(hashes));
     },
   );
@@ -56,16 +62,30 @@ export function registerLogRoutes(scope: FastifyInstance, { db, tokens, authorit
       const bundle = parseTilePath(`entries/${params['*']}`);
       if (bundle === null) throw new Problem('not-found');
       const first = bundle.n * tileWidth;
-      await requirePublished(0, first + bundle.width);
+      await getSizeWith(0, first + bundle.width);
       const entries = await readEntries(db, first, first + bundle.width).catch(unavailable);
       return sendImmutable(reply, 'private', encodeBundle(entries));
     },
   );
 
-  /** Only what a checkpoint that is served covers, so that nobody sees a tile that may still change. */
-  async function requirePublished(level: number, hashes: number): Promise<void> {
+  /** The newest checkpoint: a row in the database counts when this log's key has signed it. */
+  async function getCheckpoint(): Promise<{ note: string; size: number }> {
     const last = await findLastCheckpoint(db).catch(unavailable);
-    if (hashes > levelWidth(last?.size ?? 0, level)) throw new Problem('not-found');
+    if (last === null) throw new Problem('not-found');
+    if (opened?.note === last.note) return opened;
+    try {
+      opened = { note: last.note, size: openCheckpoint(last.note, verifiers).size };
+    } catch (error) {
+      throw new Problem('audit-unavailable', {}, { cause: error });
+    }
+    return opened;
+  }
+
+  /** The size of the checkpoint that covers so many hashes of a level: nobody sees a tile that may still change. */
+  async function getSizeWith(level: number, hashes: number): Promise<number> {
+    const { size } = await getCheckpoint();
+    if (hashes > levelWidth(size, level)) throw new Problem('not-found');
+    return size;
   }
 }
 
@@ -88,5 +108,6 @@ function encodeBundle(entries: readonly Buffer[]): Buffer {
 }
 
 function unavailable(error: unknown): never {
-  throw new Problem('store-unavailable', {}, { cause: error });
+  const code = error instanceof LogFault ? 'audit-unavailable' : 'store-unavailable';
+  throw new Problem(code, {}, { cause: error });
 }

@@ -58,7 +58,7 @@ export function parseNote(note: string): Note {
 }
 
 function parseSignature(line: string): NoteSignature {
-  const [, name, base64] = /^— ([^ +]+) (\S+)$/u.exec(line) ?? [];
+  const [, name, base64] = /^— ([^\s+]+) (\S+)$/u.exec(line) ?? [];
   const bytes = base64 === undefined ? null : decodeBase64(base64);
   if (name === undefined || bytes === null || bytes.length < 5)
     throw new NoteError('the note has a line that is no signature');
@@ -66,22 +66,25 @@ function parseSignature(line: string): NoteSignature {
 }
 
 /**
- * Opens a note: its text, where at least one of the verifiers has signed it. Signatures of others are ignored.
+ * Opens a note: its text, and which of the verifiers have signed it. Signatures of others are ignored.
  *
  * @throws NoteError when it is no note, a signature of a known key is bad, or none of the verifiers has signed
  */
-export function openNote(note: string, verifiers: readonly Verifier[]): string {
+export function openNote(
+  note: string,
+  verifiers: readonly Verifier[],
+): { text: string; signers: Verifier[] } {
   const { text, signatures } = parseNote(note);
-  let signed = false;
+  const signers: Verifier[] = [];
   for (const { name, keyId, bytes } of signatures) {
     const verifier = verifiers.find((one) => one.name === name && one.keyId === keyId);
     if (verifier === undefined) continue;
     if (!verify(null, Buffer.from(text), verifier.publicKey, bytes))
       throw new NoteError(`the signature of ${name} is bad`);
-    signed = true;
+    signers.push(verifier);
   }
-  if (!signed) throw new NoteError('nobody who is known has signed the note');
-  return text;
+  if (signers.length === 0) throw new NoteError('nobody who is known has signed the note');
+  return { text, signers };
 }
 
 /** The verifier key of a signing key: `name+keyid+base64(01 ‖ public key)`. @throws NoteError */

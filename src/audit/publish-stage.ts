@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import { openCheckpoint, signCheckpoint, type Checkpoint } from './checkpoint.ts';
 import type { CheckpointFile } from './kept-checkpoint.ts';
-import { equalHashes, hashBytes } from './merkle.ts';
+import { equalHashes, type Hash } from './merkle.ts';
 import { NoteError, parseVerifierKey, verifierKey } from './note.ts';
 import { rootFromTiles, tileWidth, type ReadTile } from './tiles.ts';
 import {
@@ -21,6 +21,8 @@ import {
 export interface PublishStage {
   /** Why nothing is signed any more; null while all is well. */
   fault: () => string | null;
+  /** How long entries have been waiting for a checkpoint, or the file for the last one; 0 when none wait. */
+  behindMs: () => number;
   stop(): Promise<void>;
 }
 
@@ -42,72 +44,92 @@ const maxStepTiles = 64;
 /** Whoever holds the advisory lock for longer does not work, but keeps others from it. */
 const maxLockWaitMs = 3000;
 
+/** A transaction whose commit means what it says, whatever the server, the role or the URL say. */
+const beginDurably = `
+  begin;
+  set local client_min_messages = warning;
+  select set_config('synchronous_commit', 'on', true) where current_setting('synchronous_commit') in ('off', 'local')`;
+
 /**
  * Starts the stage. Any number of processes may run it: what makes them one is that no two checkpoints may continue
  * the same one. It recomputes each leaf hash before anything is signed, and signs nothing that does not continue
- * the last checkpoint, the one in the database and the one kept outside; where it can't, it stops for good.
+ * the last checkpoint in the database, the one kept outside, and the last that it has signed itself; where it can't,
+ * it stops for good.
  */
 export function startPublishStage(options: PublishOptions): PublishStage {
   const { pool, origin, key, file, now, onFault, onFailure } = options;
   const verifier = parseVerifierKey(verifierKey(origin, key));
   let stopped = false;
   let fault: string | null = null;
-  /** What the file holds; undefined until it was read. */
+  let behindSinceMs: number | null = null;
+  /** The last checkpoint that was seen committed; undefined until the file was read. */
   let kept: Checkpoint | null | undefined;
+  /** What the file does not hold yet. */
+  let unwritten: PublishedCheckpoint | null = null;
+  /** What was signed last: its transaction may have failed, and its signature may have been seen all the same. */
+  let signed: Checkpoint | null = null;
+  let lastSize = 0;
+  let lostAtSize: number | null = null;
   let blockedSinceMs: number | null = null;
   let stepTiles = maxStepTiles;
 
   async function run(): Promise<void> {
     while (!stopped && fault === null) {
       const more = await step().catch((error: unknown) => {
-        if (error instanceof LogFault) stopForGood(error.message);
-        else if (!isLostRace(error)) {
-          // Large entries may take longer than a statement may: the next step is smaller.
-          stepTiles = Math.max(1, stepTiles >> 1);
-          onFailure(error);
-        }
-        return false;
+        takeFailure(error);
+        return null;
       });
-      if (!more && !stopped && fault === null) await sleep(pauseMs);
+      behindSinceMs = more === false ? null : (behindSinceMs ?? performance.now());
+      if (more !== true && !stopped && fault === null) await sleep(pauseMs);
     }
   }
 
-  function stopForGood(reason: string): void {
-    fault = reason;
-    onFault(reason);
+  function takeFailure(error: unknown): void {
+    if (error instanceof LogFault) {
+      fault = error.message;
+      onFault(fault);
+      return;
+    }
+    // Another process was first, unless nobody was: its checkpoint would be there by the next step.
+    const lost = (error as { code?: unknown }).code === '23505' && lostAtSize !== lastSize;
+    lostAtSize = lost ? lastSize : null;
+    if (lost) return;
+    // Large entries may take longer than a statement may: the next step is smaller.
+    stepTiles = Math.max(1, stepTiles >> 1);
+    onFailure(error);
   }
 
-  /** @returns whether there is more to do at once */
-  async function step(): Promise<boolean> {
+  /** @returns whether there is more to do at once; null when it waits for another process */
+  async function step(): Promise<boolean | null> {
     const state = await readTreeState(pool);
-    const read = tileReader(pool);
-    await compareWithKept(state, read);
-    if (state.last !== null && state.last.size > (kept?.size ?? 0)) {
-      await checkPublished(state.last, read);
-      keep(state.last);
-    }
-    return state.entries > (state.last?.size ?? 0) && (await publishNext());
+    if (state.last !== null && state.last.size > lastSize) [blockedSinceMs, behindSinceMs] = [null, null];
+    lastSize = state.last?.size ?? 0;
+    await check(state, tileReader(pool, lastSize));
+    if (state.last !== null) keep(state.last);
+    const more = state.entries > lastSize ? await publishNext() : false;
+    await writeFile();
+    return more;
   }
 
   /**
    * One transaction: tiles and checkpoint, or neither. A crash before its commit leaves the log as it was; a crash
    * after it leaves a checkpoint that the file does not hold yet, which the next step puts there.
    */
-  async function publishNext(): Promise<boolean> {
+  async function publishNext(): Promise<boolean | null> {
     const client = await pool.connect();
     let notices = 0;
     const countNotice = (): number => notices++;
     client.on('notice', countNotice);
     let failure: Error | null = null;
     try {
-      await client.query('begin');
+      await client.query(beginDurably);
       const done = (await mayGoOn(client)) ? await extendTree(client) : null;
       const { command } = await client.query(done === null ? 'rollback' : 'commit');
-      if (done === null) return false;
+      if (done === null) return null;
       if (command !== 'COMMIT' || notices > 0)
         throw new Error('whether the checkpoint is durable is not known');
-      stepTiles = Math.min(maxStepTiles, stepTiles * 2);
       keep(done.checkpoint);
+      stepTiles = Math.min(maxStepTiles, stepTiles * 2);
       return done.more;
     } catch (error) {
       failure = error as Error;
@@ -131,49 +153,55 @@ export function startPublishStage(options: PublishOptions): PublishStage {
   async function extendTree(
     client: pg.PoolClient,
   ): Promise<{ checkpoint: PublishedCheckpoint; more: boolean } | null> {
-    const { entries, tiles, last } = await readTreeState(client);
-    if (entries === (last?.size ?? 0)) return null;
-    const size = Math.min(entries, (tiles + stepTiles) * tileWidth);
-    if (last !== null && size < last.size)
-      throw new LogFault(
-        `tiles are missing: ${tiles} are kept, and the last checkpoint is of ${last.size} entries`,
-      );
-    const leaves = await readLeafTiles(client, tiles * tileWidth, size);
-    await keepFullTiles(client, leaves);
-    const read = withLeaves(leaves.at(-1), tileReader(client));
-    if (last !== null && !equalHashes(await rootFromTiles(last.size, read), last.root))
-      throw new LogFault(`the first ${last.size} entries are not those of the checkpoint of that size`);
+    const state = await readTreeState(client);
+    const { entries, last } = state;
+    const from = last?.size ?? 0;
+    if (entries === from) return null;
+    // The tile that the last checkpoint left partial is read again, and with it every entry that is not in a full one.
+    const first = Math.floor(from / tileWidth) * tileWidth;
+    const size = Math.max(from, Math.min(entries, first + stepTiles * tileWidth));
+    const read = tileReader(client, from, await readLeafTiles(client, first, size));
+    await check(state, read);
+    if (last !== null) await requireRoot(last, read, 'in the database');
+    if (signed !== null && signed.size > from && signed.size <= size)
+      await requireRoot(signed, read, 'signed before');
+    await keepFullTiles(client, { from, size }, read);
     const root = await rootFromTiles(size, read);
-    const checkpoint = { size, root, note: signCheckpoint({ origin, size, root }, key) };
-    await insertCheckpoint(client, checkpoint, last?.size ?? 0, now());
+    signed = { origin, size, root };
+    const checkpoint = { size, root, note: signCheckpoint(signed, key) };
+    await insertCheckpoint(client, checkpoint, from, now());
     return { checkpoint, more: size < entries };
   }
 
-  /** A log that lacks what the kept checkpoint tells of was put back to an earlier state. */
-  async function compareWithKept({ entries, last }: TreeState, read: ReadTile): Promise<void> {
-    if (last !== null && entries < last.size)
-      throw new LogFault(`the log has ${entries} entries, and its last checkpoint is of ${last.size}`);
+  /**
+   * A log that lacks what was seen committed was put back to an earlier state; a checkpoint in it is whoever's who
+   * could write there, and counts when it is signed, and true.
+   */
+  async function check({ entries, last }: TreeState, read: ReadTile): Promise<void> {
     kept ??= readKept();
-    if (kept === null || kept.size === last?.size) {
-      if (kept !== null && !equalHashes(kept.root, last!.root))
-        throw new LogFault(`${file.path} has another checkpoint of ${kept.size} entries than the database`);
-      return;
-    }
-    if (kept.size > entries)
+    const size = last?.size ?? 0;
+    if (entries < size)
+      throw new LogFault(`the log has ${entries} entries, and its last checkpoint is of ${size}`);
+    if (kept !== null && size < kept.size)
       throw new LogFault(
-        `the log has ${entries} entries, and the checkpoint in ${file.path} is of ${kept.size}`,
+        `the log has ${entries} entries and a checkpoint of ${size}, and the one kept in ${file.path} is of ${kept.size}`,
       );
-    if (!equalHashes(await rootFromTiles(kept.size, read), kept.root))
-      throw new LogFault(`the first ${kept.size} entries are not those of the checkpoint in ${file.path}`);
+    if (last === null) return;
+    if (kept?.size === size && equalHashes(kept.root, last.root)) return;
+    const note = open(last.note, `the checkpoint of ${size} entries in the database`);
+    if (note.size !== size || !equalHashes(note.root, last.root))
+      throw new LogFault(`the checkpoint of ${size} entries was altered: its note says something else`);
+    if (kept !== null) await requireRoot(kept, read, `in ${file.path}`);
+    await requireRoot(last, read, 'in the database');
   }
 
-  /** A checkpoint in the database is whoever's who could write there: it counts when it is signed, and true. */
-  async function checkPublished({ size, root, note }: PublishedCheckpoint, read: ReadTile): Promise<void> {
-    const signed = open(note, `the checkpoint of ${size} entries in the database`);
-    if (signed.size !== size || !equalHashes(signed.root, root))
-      throw new LogFault(`the checkpoint of ${size} entries was altered: its note says something else`);
-    if (!equalHashes(await rootFromTiles(size, read), root))
-      throw new LogFault(`the first ${size} entries are not those of the checkpoint of that size`);
+  async function requireRoot(
+    checkpoint: { size: number; root: Hash },
+    read: ReadTile,
+    where: string,
+  ): Promise<void> {
+    if (!equalHashes(await rootFromTiles(checkpoint.size, read), checkpoint.root))
+      throw new LogFault(`the first ${checkpoint.size} entries are not those of the checkpoint ${where}`);
   }
 
   function readKept(): Checkpoint | null {
@@ -190,32 +218,26 @@ export function startPublishStage(options: PublishOptions): PublishStage {
     }
   }
 
+  /** From now on nothing that lacks it is believed, even while the file can't be written. */
   function keep(checkpoint: PublishedCheckpoint): void {
-    file.write(checkpoint.note);
+    if (checkpoint.size <= (kept?.size ?? 0)) return;
     kept = { origin, size: checkpoint.size, root: checkpoint.root };
+    unwritten = checkpoint;
+  }
+
+  async function writeFile(): Promise<void> {
+    if (unwritten === null) return;
+    await file.write(unwritten.note);
+    unwritten = null;
   }
 
   const running = run();
   return {
     fault: () => fault,
+    behindMs: () => (behindSinceMs === null ? 0 : performance.now() - behindSinceMs),
     async stop() {
       stopped = true;
       await running;
     },
   };
-}
-
-/** The last leaves as they were just checked, before whatever the database says of them next. */
-function withLeaves(tail: { n: number; hashes: Buffer } | undefined, read: ReadTile): ReadTile {
-  return (tile) => {
-    const length = tile.width * hashBytes;
-    return tile.level === 0 && tile.n === tail?.n && tail.hashes.length >= length
-      ? Promise.resolve(tail.hashes.subarray(0, length))
-      : read(tile);
-  };
-}
-
-/** Another process has published in the meantime: its checkpoint stands. */
-function isLostRace(error: unknown): boolean {
-  return (error as { code?: unknown }).code === '23505';
 }

@@ -69,7 +69,7 @@ export async function proveEntry(
   { index, bytes }: { index: number; bytes: Buffer },
   { size, root, note }: PublishedCheckpoint,
 ): Promise<string> {
-  const hashes = await proveInclusion(index, size, tileReader(db));
+  const hashes = await proveInclusion(index, size, tileReader(db, size));
   if (!verifyInclusion(hashes, { index, hash: leafHash(bytes) }, { size, root }))
     throw new LogFault(`entry ${index} is not the one that the checkpoint of ${size} entries covers`);
   return formatProof({ index, hashes, checkpoint: note });

@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { hashBytes, type Hash } from './merkle.ts';
-import { tileRoot, tileWidth, type ReadTile, type Tile } from './tiles.ts';
+import { levelWidth, tileRoot, tileWidth, type ReadTile, type Tile } from './tiles.ts';
 
 /** What runs a statement: a pool, or a connection within a transaction. */
 export type Queryable = Pick<pg.Pool, 'query'>;
@@ -14,8 +14,6 @@ export class LogFault extends Error {
 export interface TreeState {
   /** How many entries there are. */
   entries: number;
-  /** How many full tiles of level 0 are kept. */
-  tiles: number;
   last: PublishedCheckpoint | null;
 }
 
@@ -29,7 +27,6 @@ export interface PublishedCheckpoint {
 export async function readTreeState(db: Queryable): Promise<TreeState> {
   const { rows } = await db.query<{
     entries: number;
-    tiles: number;
     size: number | null;
     root: Buffer;
     note: string;
@@ -37,13 +34,12 @@ export async function readTreeState(db: Queryable): Promise<TreeState> {
     name: 'tree-state',
     text: `
       select coalesce((select index from audit.entry order by index desc limit 1) + 1, 0) as entries,
-        coalesce((select n from audit.tile where level = 0 order by n desc limit 1) + 1, 0) as tiles,
         c.size, c.root, c.note
       from (select) one
       left join (select size, root, note from audit.checkpoint order by size desc limit 1) c on true`,
   });
-  const { entries, tiles, size, root, note } = rows[0]!;
-  return { entries, tiles, last: size === null ? null : { size, root, note } };
+  const { entries, size, root, note } = rows[0]!;
+  return { entries, last: size === null ? null : { size, root, note } };
 }
 
 /** The newest checkpoint; null before the first. */
@@ -101,64 +97,109 @@ export async function readLeafTiles(db: Queryable, first: number, end: number): 
   return rows;
 }
 
-/** Keeps full tiles, with the tiles above them that become full by it. One statement a level. */
-export async function keepFullTiles(db: Queryable, leaves: readonly LeafTile[]): Promise<void> {
-  let full = leaves.filter(({ width }) => width === tileWidth);
-  for (let level = 0; full.length > 0; level++) {
-    await db.query({
-      name: 'keep-tiles',
-      text: `
-        insert into audit.tile (level, n, hashes, root)
-        select $1::smallint, * from unnest($2::bigint[], $3::bytea[], $4::bytea[])`,
-      values: [
-        level,
-        full.map(({ n }) => n),
-        full.map(({ hashes }) => hashes),
-        full.map(({ hashes }) => tileRoot(hashes)),
-      ],
-    });
-    const completed = full.filter(({ n }) => n % tileWidth === tileWidth - 1);
-    const read = tileReader(db);
-    full = [];
-    for (const { n } of completed) {
-      const above = { level: level + 1, n: Math.floor(n / tileWidth), width: tileWidth };
-      full.push({ ...above, hashes: Buffer.from(await read(above)) });
-    }
-  }
-}
-
 /**
- * Reads tiles: full ones as they are kept, partial ones from a full one, from entries, or from the roots of the
- * tiles below. Where a tile below was taken away, its root is worked out from what is below it.
+ * Reads tiles of the tree of `size` entries. Of what is kept, only tiles that were full by then count: others may be
+ * anybody's who can write there. What is not kept is read from the entries, or worked out from the tiles below; what
+ * was just checked comes from memory. Each is read once, so that all roots of one reader are of the same hashes.
  *
+ * @param checked leaf tiles that were read with `readLeafTiles`
  * @returns a reader that throws LogFault where there are fewer entries than the tile tells of
  */
-export function tileReader(db: Queryable): ReadTile {
+export function tileReader(db: Queryable, size: number, checked: readonly LeafTile[] = []): ReadTile {
+  const leaves = new Map(checked.map((tile) => [tile.n, tile.hashes]));
+  const kept = new Map<string, Promise<Hash[]>>();
+
   async function read({ level, n, width }: Tile): Promise<Uint8Array> {
-    const length = width * hashBytes;
-    const first = n * tileWidth;
-    const hashes = await findHashes(db, { level, n, width });
-    if (hashes !== null && hashes.length >= length) return hashes.subarray(0, length);
-    if (level === 0) throw new LogFault(`an entry from ${first} to ${first + width - 1} is missing`);
-    const roots: Hash[] = [];
-    for (let i = 0; i < width; i++)
-      roots.push(tileRoot(await read({ level: level - 1, n: first + i, width: tileWidth })));
+    if (level === 0) return readLeaves(n, width);
+    const roots = (await keptRoots(level, n)).slice(0, width);
+    for (let i = roots.length; i < width; i++)
+      roots.push(tileRoot(await read({ level: level - 1, n: n * tileWidth + i, width: tileWidth })));
     return Buffer.concat(roots);
   }
+
+  async function readLeaves(n: number, width: number): Promise<Uint8Array> {
+    const length = width * hashBytes;
+    const inMemory = leaves.get(n);
+    if (inMemory !== undefined && inMemory.length >= length) return inMemory.subarray(0, length);
+    const hashes = await findLeafHashes(db, n, width);
+    if (hashes?.length === length) return hashes;
+    throw new LogFault(`an entry from ${n * tileWidth} to ${n * tileWidth + width - 1} is missing`);
+  }
+
+  /** The roots of the tiles below that are kept and were full, up to the first that is not. */
+  function keptRoots(level: number, n: number): Promise<Hash[]> {
+    const key = `${level}/${n}`;
+    const fullBelow = Math.floor(levelWidth(size, level - 1) / tileWidth);
+    const roots =
+      kept.get(key) ?? findTileRoots(db, level - 1, n * tileWidth, Math.min((n + 1) * tileWidth, fullBelow));
+    kept.set(key, roots);
+    return roots;
+  }
+
   return read;
 }
 
-async function findHashes(db: Queryable, { level, n, width }: Tile): Promise<Buffer | null> {
-  const below =
-    level === 0
-      ? `select string_agg(leaf_hash, ''::bytea order by index) from audit.entry where index >= $3 and index < $4`
-      : `select string_agg(root, ''::bytea order by n) from audit.tile where level = $1 - 1 and n >= $3 and n < $4`;
+async function findLeafHashes(db: Queryable, n: number, width: number): Promise<Buffer | null> {
   const { rows } = await db.query<{ hashes: Buffer | null }>({
-    name: level === 0 ? 'tile-of-leaves' : 'tile-of-roots',
-    text: `select coalesce((select hashes from audit.tile where level = $1 and n = $2), (${below})) as hashes`,
-    values: [level, n, n * tileWidth, n * tileWidth + width],
+    name: 'leaf-hashes',
+    text: `select string_agg(leaf_hash, ''::bytea order by index) as hashes from audit.entry
+      where index >= $1 and index < $2`,
+    values: [n * tileWidth, n * tileWidth + width],
   });
   return rows[0]!.hashes;
+}
+
+async function findTileRoots(db: Queryable, level: number, first: number, end: number): Promise<Hash[]> {
+  if (end <= first) return [];
+  const { rows } = await db.query<{ n: number; root: Buffer }>({
+    name: 'tile-roots',
+    text: 'select n, root from audit.tile where level = $1 and n >= $2 and n < $3 order by n',
+    values: [level, first, end],
+  });
+  const gap = rows.findIndex(({ n }, i) => n !== first + i);
+  return rows.slice(0, gap < 0 ? rows.length : gap).map(({ root }) => root);
+}
+
+/**
+ * Keeps the tiles of a tree that became full between two sizes, level by level.
+ *
+ * @param read reads the tree of the new size
+ * @throws LogFault when other hashes stand in a tile's place
+ */
+export async function keepFullTiles(
+  db: Queryable,
+  { from, size }: { from: number; size: number },
+  read: ReadTile,
+): Promise<void> {
+  for (let level = 0; ; level++) {
+    const first = Math.floor(levelWidth(from, level) / tileWidth);
+    const end = Math.floor(levelWidth(size, level) / tileWidth);
+    if (end <= first) return;
+    const tiles: { n: number; hashes: Buffer; root: Hash }[] = [];
+    for (let n = first; n < end; n++) {
+      const hashes = Buffer.from(await read({ level, n, width: tileWidth }));
+      tiles.push({ n, hashes, root: tileRoot(hashes) });
+    }
+    const values = [
+      level,
+      ...(['n', 'hashes', 'root'] as const).map((name) => tiles.map((tile) => tile[name])),
+    ];
+    const given = 'unnest($2::bigint[], $3::bytea[], $4::bytea[]) as given (n, hashes, root)';
+    await db.query({
+      name: 'keep-tiles',
+      text: `insert into audit.tile (level, n, hashes, root)
+        select $1::smallint, given.* from ${given} on conflict do nothing`,
+      values,
+    });
+    const { rows } = await db.query<{ n: number }>({
+      name: 'other-tiles',
+      text: `select t.n from audit.tile t join ${given} using (n)
+        where t.level = $1 and (t.hashes <> given.hashes or t.root <> given.root) order by t.n limit 1`,
+      values,
+    });
+    if (rows.length > 0)
+      throw new LogFault(`tile ${level}/${rows[0]!.n} does not have the hashes of its entries`);
+  }
 }
 
 /**

@@ -30,6 +30,12 @@ await t.test('opens a checkpoint of a key that was rotated, where it is known', 
 await t.test('refuses the checkpoint of another log, though its signer is known', (t) => {
   const note = signNote(`other.test/audit\n7\n${base64}\n`, origin, key);
   t.throws(() => openCheckpoint(note, [verifier]), /of another log, other.test\/audit/);
+  const other = parseVerifierKey(verifierKey('other.test/audit', key));
+  t.throws(
+    () => openCheckpoint(note, [verifier, other]),
+    /of another log/,
+    'though the other is known as well',
+  );
   t.end();
 });
 

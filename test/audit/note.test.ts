@@ -20,7 +20,7 @@ await t.test('opens the known note with the known verifier key', (t) => {
   t.equal(neumann.name, 'PeterNeumann');
   t.equal(neumann.keyId, 0xc74f20a3);
   t.equal(verifierKey(neumann.name, neumann.publicKey), known.verifier_key);
-  t.equal(openNote(knownNote, [neumann]), known.text);
+  t.same(openNote(knownNote, [neumann]), { text: known.text, signers: [neumann] });
   t.end();
 });
 
@@ -29,7 +29,7 @@ await t.test('opens what it signed, whatever the text', (t) => {
   fc.assert(
     fc.property(fc.array(line, { minLength: 1 }), (lines) => {
       const text = `${lines.join('\n')}\n`;
-      return openNote(signNote(text, verifier.name, key), [verifier]) === text;
+      return openNote(signNote(text, verifier.name, key), [verifier]).text === text;
     }),
   );
   t.end();
@@ -38,14 +38,14 @@ await t.test('opens what it signed, whatever the text', (t) => {
 await t.test('splits a note at its last empty line', (t) => {
   const note = signNote('first\n\nsecond\n\n', verifier.name, key);
   t.equal(parseNote(note).text, 'first\n\nsecond\n\n');
-  t.equal(openNote(note, [verifier]), 'first\n\nsecond\n\n');
+  t.equal(openNote(note, [verifier]).text, 'first\n\nsecond\n\n');
   t.end();
 });
 
 await t.test('ignores signatures of keys that it does not know, beside one that it knows', (t) => {
   const [text, line] = signNote('x\n', verifier.name, key).split('\n\n');
   const other = signNote('x\n', 'other', generateKeyPairSync('ed25519').privateKey).split('\n\n')[1]!;
-  t.equal(openNote(`${text}\n\n${other}${line}`, [verifier]), 'x\n');
+  t.equal(openNote(`${text}\n\n${other}${line}`, [verifier]).text, 'x\n');
   t.throws(() => openNote(`${text}\n\n${other}`, [verifier]), /nobody who is known/);
   t.end();
 });

@@ -1,8 +1,9 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { signCheckpoint } from '../../src/audit/checkpoint.ts';
 import { checkpointFile } from '../../src/audit/kept-checkpoint.ts';
+import { rootOf } from '../../src/audit/merkle.ts';
 import { startPublishStage, type PublishStage } from '../../src/audit/publish-stage.ts';
 import { openDatabase } from '../../src/db/database.ts';
 import { checkAuditLog, createDatabase, keys, logOrigin, type TestDatabase } from '../helper.ts';
@@ -72,6 +73,12 @@ async function tamper(test: TestDatabase, relation: string, statement: string): 
   }
 }
 
+/** The size that a home's file tells of. */
+function keptIn(home: string): number | null {
+  const path = join(home, 'log-checkpoint');
+  return existsSync(path) ? Number(readFileSync(path, 'utf8').split('\n')[1]) : null;
+}
+
 await t.test('publishes what there is, and goes on at the edges of tiles as anywhere', async (t) => {
   const test = await createDatabase(t);
   const home = t.testdir();
@@ -110,9 +117,7 @@ await t.test('several processes make one chain of checkpoints, each with its fil
   for (let size = 300; size <= 1500; size += 150) await fillTo(test, size);
   await untilPublished(test, 1500);
   for (const home of homes)
-    await until('every process keeps the last checkpoint', () =>
-      readFileSync(join(home, 'log-checkpoint'), 'utf8').includes('\n1500\n'),
-    );
+    await until('every process keeps the last checkpoint', () => keptIn(home) === 1500);
   t.same(started.map(({ faults, failures }) => [faults, failures]).flat(2), []);
   await checkAuditLog(t, test);
 });
@@ -159,17 +164,17 @@ const expected = {
     change: `update audit.entry_0000 a set (bytes, leaf_hash) = (select bytes, leaf_hash from audit.entry_0000 b
       where b.index = 521 - a.index) where a.index in (260, 261)`,
     relation: 'audit.entry_0000',
-    fault: 'the first 300 entries are not those of the checkpoint of that size',
+    fault: 'the first 300 entries are not those of the checkpoint in the database',
   },
   'an altered tile': {
     change: `update audit.tile set root = set_byte(root, 3, get_byte(root, 3) # 1), hashes = set_byte(hashes, 3, get_byte(hashes, 3) # 1)`,
     relation: 'audit.tile',
-    fault: 'the first 300 entries are not those of the checkpoint of that size',
+    fault: 'the first 300 entries are not those of the checkpoint in the database',
   },
   'an altered checkpoint': {
     change: `update audit.checkpoint set root = set_byte(root, 3, get_byte(root, 3) # 1) where size = 300`,
     relation: 'audit.checkpoint',
-    fault: /has another checkpoint of 300 entries than the database$/,
+    fault: 'the checkpoint of 300 entries was altered: its note says something else',
   },
   'a tail rolled back': {
     change: `delete from audit.entry_0000 where index >= 280`,
@@ -208,12 +213,16 @@ await t.test('notices by the file that the database was put back, with all its c
 
   const shorter = start(t, test, home, 'test publish shorter');
   await until('the alarm', () => shorter.stage.fault() !== null);
-  t.match(shorter.faults, [/^the log has 200 entries, and the checkpoint in .* is of 300$/]);
+  t.match(shorter.faults, [
+    /^the log has 200 entries and a checkpoint of 0, and the one kept in .* is of 300$/,
+  ]);
 
   await fillTo(test, 400);
   const longer = start(t, test, home, 'test publish longer');
   await until('the alarm', () => longer.stage.fault() !== null);
-  t.match(longer.faults, [/^the first 300 entries are not those of the checkpoint in /]);
+  t.match(longer.faults, [
+    /^the log has 400 entries and a checkpoint of 0, and the one kept in .* is of 300$/,
+  ]);
   t.equal(await published(test), 0);
 
   const elsewhere = start(t, test, join(home, 'new'), 'test publish elsewhere');
@@ -240,7 +249,7 @@ await t.test('follows no checkpoint of the right key that does not fit the entri
   await test.pool.query('insert into audit.checkpoint values (300, 0, $1, $2, now())', [root, note]);
   const { stage, faults } = start(t, test, t.testdir());
   await until('the alarm', () => stage.fault() !== null);
-  t.same(faults, ['the first 300 entries are not those of the checkpoint of that size']);
+  t.same(faults, ['the first 300 entries are not those of the checkpoint in the database']);
 });
 
 await t.test('refuses a file that is no checkpoint of this log, and leaves it as it is', async (t) => {
@@ -262,11 +271,102 @@ await t.test('publishes though the file can not be written, and says so', async 
   writeFileSync(home, 'a file where the folder should be');
   const { stage, failures } = start(t, test, home);
   await until('a failure', () => failures.length > 0);
-  t.match(failures[0], { code: 'ENOTDIR' });
+  t.match(failures[0], { code: /^(ENOTDIR|EEXIST)$/ });
+  await untilPublished(test, 300);
+  await fillTo(test, 310);
+  await untilPublished(test, 310);
   t.equal(stage.fault(), null);
+  t.ok(stage.behindMs() > 0, 'and readiness will tell, if it lasts');
   rmSync(home);
   mkdirSync(home);
-  await untilPublished(test, 300);
-  await until('the file', () => readFileSync(join(home, 'log-checkpoint'), 'utf8').includes('\n300\n'));
+  await until(
+    'the file',
+    () =>
+      existsSync(join(home, 'log-checkpoint')) &&
+      readFileSync(join(home, 'log-checkpoint'), 'utf8').includes('\n310\n'),
+  );
+  await until('all is done', () => stage.behindMs() === 0);
   await checkAuditLog(t, test);
 });
+
+/** Hashes of a tile: the true ones of as many entries, then forged ones. */
+async function forgedTile(test: TestDatabase, first: number, count: number): Promise<Buffer> {
+  const { rows } = await test.pool.query<{ leaf_hash: Buffer }>(
+    'select leaf_hash from audit.entry where index >= $1 order by index limit $2',
+    [first, count],
+  );
+  return Buffer.concat([...rows.map((row) => row.leaf_hash), Buffer.alloc((256 - rows.length) * 32, 7)]);
+}
+
+await t.test("signs no tile that somebody with the gateway's credentials put there beforehand", async (t) => {
+  const test = await createDatabase(t);
+  await fillTo(test, 300);
+  const { faults } = start(t, test, t.testdir());
+  await untilPublished(test, 300);
+  const gateway = await connect(t, test.gatewayUrl);
+  const insert = 'insert into audit.tile values ($1, $2, $3, $4)';
+  await gateway.query(insert, [0, 1, await forgedTile(test, 256, 44), Buffer.alloc(32, 7)]);
+  await gateway.query(insert, [1, 0, Buffer.alloc(8192, 7), Buffer.alloc(32, 7)]);
+  await gateway.query(insert, [0, '9223372036854775807', Buffer.alloc(8192, 7), Buffer.alloc(32, 7)]);
+  await fillTo(test, 400);
+  await untilPublished(test, 400);
+  t.same(faults, []);
+  const { rows } = await test.pool.query<{ leaf_hash: Buffer }>(
+    'select leaf_hash from audit.entry order by index',
+  );
+  const { rows: signed } = await test.pool.query<{ root: Buffer }>(
+    'select root from audit.checkpoint where size = 400',
+  );
+  t.same(signed[0]!.root, rootOf(rows.map((row) => row.leaf_hash)), 'what is signed are the entries');
+  await fillTo(test, 600);
+  await until('the alarm', () => faults.length > 0);
+  t.same(faults, ['tile 0/1 does not have the hashes of its entries']);
+});
+
+await t.test('signs nothing that lacks what it signed before, though that was never committed', async (t) => {
+  const test = await createDatabase(t);
+  await fillTo(test, 300);
+  const { faults, failures } = start(t, test, t.testdir());
+  await untilPublished(test, 300);
+  await test.pool.query(`
+    create function audit.leak() returns trigger language plpgsql as $$ begin raise exception 'seen: %', new.note; end $$`);
+  await test.pool.query(
+    'create trigger leak before insert on audit.checkpoint for each row execute function audit.leak()',
+  );
+  await fillTo(test, 310);
+  await until('a leak', () => failures.length > 0);
+  const { bytes, hash } = newLeaf();
+  await test.pool.query('alter table audit.entry_0000 disable trigger all');
+  await test.pool.query('update audit.entry_0000 set bytes = $1, leaf_hash = $2 where index = 305', [
+    bytes,
+    hash,
+  ]);
+  await test.pool.query('drop trigger leak on audit.checkpoint');
+  await until('the alarm', () => faults.length > 0);
+  t.same(faults, ['the first 310 entries are not those of the checkpoint signed before']);
+  t.equal(await published(test), 300);
+});
+
+await t.test(
+  'goes on where another process put the same tiles, and says when nobody was first',
+  async (t) => {
+    const test = await createDatabase(t);
+    await fillTo(test, 300);
+    const { faults, failures } = start(t, test, t.testdir());
+    await untilPublished(test, 300);
+    await fillTo(test, 512);
+    await untilPublished(test, 512);
+    await test.pool.query(`
+    create function audit.clash() returns trigger language plpgsql as $$
+    begin raise exception 'as if another were first' using errcode = 'unique_violation'; end $$`);
+    await test.pool.query(
+      'create trigger clash before insert on audit.checkpoint for each row execute function audit.clash()',
+    );
+    await fillTo(test, 600);
+    await until('a failure', () => failures.length > 0);
+    await test.pool.query('drop trigger clash on audit.checkpoint');
+    await untilPublished(test, 600);
+    t.same(faults, []);
+    await checkAuditLog(t, test);
+  },
+);
