@@ -2,6 +2,7 @@ import { openAppender, type Appender } from './audit/append.ts';
 import { deriveLogSecrets, encodeEntry } from './audit/entry.ts';
 import { readIndexLag, startIndexStage } from './audit/index-stage.ts';
 import { checkpointFile } from './audit/kept-checkpoint.ts';
+import { parseVerifierKey, verifierKey } from './audit/note.ts';
 import { startPublishStage } from './audit/publish-stage.ts';
 import { recordUnderAuthority } from './audit/record.ts';
 import { createSealer } from './audit/seal.ts';
@@ -97,7 +98,7 @@ function openPublishing(
     pool,
     origin: config.logOrigin,
     key: keys.log,
-    file: checkpointFile(config.home),
+    file: checkpointFile(config.home, parseVerifierKey(verifierKey(config.logOrigin, keys.log))),
     now,
     onFault: (fault) => alarm(`nothing is signed any more: ${fault}`),
     onFailure(error) {

@@ -69,7 +69,7 @@ export function createMetrics(
   registry.registerMetric(
     new Gauge({
       name: 'onevisit_log_fault',
-      help: '1 when the audit log was found altered, or put back to an earlier state: nothing is signed any more',
+      help: '1 when the audit log was found altered, or put back to an earlier state: signing has stopped',
       registers: [],
       collect() {
         this.set(logFault() ? 1 : 0);

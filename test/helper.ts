@@ -9,7 +9,7 @@ import { buildApp } from '../src/app.ts';
 import { openCheckpoint } from '../src/audit/checkpoint.ts';
 import { canonicalJson } from '../src/audit/entry.ts';
 import { rootOf } from '../src/audit/merkle.ts';
-import { parseVerifierKey, verifierKey } from '../src/audit/note.ts';
+import { parseVerifierKey, verifierKey, type Verifier } from '../src/audit/note.ts';
 import { loadCatalogue } from '../src/catalogue/catalogue.ts';
 import { readConfig, type Config } from '../src/config.ts';
 import { openDatabase, type Database } from '../src/db/database.ts';
@@ -208,9 +208,14 @@ export async function tokenFrom(
  * canonical, and the search tables, once they have caught up, equal to what the entries say; full tiles and the
  * chain of checkpoints as these leaves have them.
  *
+ * @param log whose checkpoints they are, where not the tests' own
  * @returns the entries
  */
-export async function checkAuditLog(t: Test, { pool }: TestDatabase): Promise<Record<string, unknown>[]> {
+export async function checkAuditLog(
+  t: Test,
+  { pool }: TestDatabase,
+  log = { origin: logOrigin, key: keys.log },
+): Promise<Record<string, unknown>[]> {
   const { rows } = await pool.query<{ index: number; bytes: Buffer; leaf_hash: Buffer }>(
     'select index, bytes, leaf_hash from audit.entry order by index',
   );
@@ -248,18 +253,15 @@ export async function checkAuditLog(t: Test, { pool }: TestDatabase): Promise<Re
     const refs = subjects.map((ref) => Buffer.from(ref, 'base64url').toString('base64')).sort();
     if (JSON.stringify([...row.subjects].sort()) !== JSON.stringify(refs)) faults.push(`subjects of ${i}`);
   }
-  faults.push(
-    ...(await treeFaults(
-      pool,
-      rows.map((row) => row.leaf_hash),
-    )),
-  );
+  const verifier = parseVerifierKey(verifierKey(log.origin, log.key));
+  const leaves = rows.map((row) => row.leaf_hash);
+  faults.push(...(await treeFaults(pool, leaves, verifier)));
   t.same(faults, [], `the audit log of ${rows.length} entries is whole`);
   return entries;
 }
 
 /** Every kept tile against the leaves, every checkpoint against the leaves, its own note and the one before it. */
-async function treeFaults(pool: pg.Pool, leaves: Buffer[]): Promise<string[]> {
+async function treeFaults(pool: pg.Pool, leaves: Buffer[], verifier: Verifier): Promise<string[]> {
   const faults: string[] = [];
   const { rows: tiles } = await pool.query<{ level: number; n: number; hashes: Buffer; root: Buffer }>(
     'select level, n, hashes, root from audit.tile order by level, n',
@@ -278,7 +280,6 @@ async function treeFaults(pool: pg.Pool, leaves: Buffer[]): Promise<string[]> {
     root: Buffer;
     note: string;
   }>('select size, previous_size, root, note from audit.checkpoint order by size');
-  const verifier = parseVerifierKey(verifierKey(logOrigin, keys.log));
   let previous = 0;
   for (const { size, previous_size: before, root, note } of checkpoints) {
     const signed = openCheckpoint(note, [verifier]);

@@ -35,7 +35,7 @@ await t.test('lives and is ready', async (t) => {
   await eventually('the search tables caught up', async () => (await readiness()).status === 200);
   t.same(await readiness(), {
     status: 200,
-    checks: { process: 'ok', database: 'ok', migrations: 'ok', audit_lag: 'ok' },
+    checks: { process: 'ok', database: 'ok', migrations: 'ok', audit_lag: 'ok', audit_log: 'ok' },
   });
 });
 
@@ -113,7 +113,13 @@ await t.test('lives on, and says what it can, while the database is away', async
   t.equal((await test.app.inject({ url: '/livez' })).statusCode, 200);
   t.same(await readiness(), {
     status: 503,
-    checks: { process: 'ok', database: 'unreachable', migrations: 'unknown', audit_lag: 'unknown' },
+    checks: {
+      process: 'ok',
+      database: 'unreachable',
+      migrations: 'unknown',
+      audit_lag: 'unknown',
+      audit_log: 'ok',
+    },
   });
   t.equal((await test.read('citizens', request)).statusCode, 503);
   const during = await samples();

@@ -2,7 +2,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { homeKeyFiles, makeMissingKeys } from '../src/keys.ts';
+import { homeKeyFiles, makeMissingKeys, readLogKey } from '../src/keys.ts';
 import { personaCitizens } from '../src/sandbox/personas.ts';
 import { findFreePort } from '../src/free-port.ts';
 import { addClient } from '../src/identity/registry.ts';
@@ -17,6 +17,7 @@ makeMissingKeys(home);
 const opsPort = await findFreePort('127.0.0.1');
 const settings: Record<string, string> = {
   DATABASE_URL: test.gatewayUrl,
+  ONEVISIT_HOME: home,
   ISSUER: 'https://gateway.example',
   LOG_ORIGIN: 'gateway.example/audit',
   PORT: '0',
@@ -142,7 +143,9 @@ await t.test('lists every missing setting at once', async (t) => {
 });
 
 await t.test('seeds and migrates nothing, and leaves a whole audit log', async (t) => {
-  const entries = await checkAuditLog(t, test);
+  const { key } = readLogKey(homeKeyFiles(home).LOG_KEY_FILE);
+  const log = { origin: settings.LOG_ORIGIN!, key: key! };
+  const entries = await checkAuditLog(t, test, log);
   const departments = await test.pool.query('select code from registry.department');
   t.equal(departments.rowCount, 8);
   t.ok(entries.filter(({ kind, outcome }) => kind === 'exchange' && outcome === 'released').length >= 4);

@@ -120,7 +120,7 @@ async function checkLog(
 ): Promise<CommandResult> {
   const verifier = parseKey(key);
   const outside: Checkpoint[] = [];
-  const own = checkpointFile(config.home);
+  const own = checkpointFile(config.home, verifier);
   const kept = own.read();
   if (kept !== null) outside.push(holding(own.path, () => openCheckpoint(kept, [verifier])));
   for (const file of files) {

@@ -12,8 +12,9 @@ export interface CheckpointFile {
   write(note: string): Promise<void>;
 }
 
-export function checkpointFile(home: string): CheckpointFile {
-  const path = join(home, 'log-checkpoint');
+/** The file of one log and key: a home may have seen others, of a sandbox say. */
+export function checkpointFile(home: string, { keyId }: { keyId: number }): CheckpointFile {
+  const path = join(home, `log-checkpoint-${keyId.toString(16).padStart(8, '0')}`);
   return {
     path,
     read() {

@@ -25,7 +25,7 @@ export const checkpointOperation: Operation = {
   summary: 'The newest signed checkpoint of the audit log (C2SP tlog-checkpoint)',
   description:
     'Origin, tree size and root hash, signed with the key that `onevisit audit key` prints. While entries arrive, a ' +
-    'new one comes about every half second.',
+    'new one comes every second.',
   tags: ['Log'],
   security: [],
   responses: {

@@ -39,7 +39,8 @@ export interface PublishOptions {
   onFailure: (error: unknown) => void;
 }
 
-const pauseMs = 400;
+/** With the step itself less than a second. */
+const pauseMs = 800;
 const maxStepTiles = 64;
 /** Whoever holds the advisory lock for longer does not work, but keeps others from it. */
 const maxLockWaitMs = 3000;

@@ -1,8 +1,9 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import t, { type Test } from 'tap';
 import { signCheckpoint } from '../../src/audit/checkpoint.ts';
 import { checkpointFile } from '../../src/audit/kept-checkpoint.ts';
+import { parseVerifierKey, verifierKey } from '../../src/audit/note.ts';
 import { rootOf } from '../../src/audit/merkle.ts';
 import { startPublishStage, type PublishStage } from '../../src/audit/publish-stage.ts';
 import { openDatabase } from '../../src/db/database.ts';
@@ -23,6 +24,9 @@ async function fillTo(test: TestDatabase, size: number): Promise<void> {
   await client.end();
 }
 
+const verifier = parseVerifierKey(verifierKey(logOrigin, keys.log));
+const fileIn = (home: string): string => checkpointFile(home, verifier).path;
+
 interface Started {
   stage: PublishStage;
   faults: string[];
@@ -37,7 +41,7 @@ function start(t: Test, test: TestDatabase, home: string, name = 'test publish')
     pool,
     origin: logOrigin,
     key: keys.log,
-    file: checkpointFile(home),
+    file: checkpointFile(home, verifier),
     now: () => new Date(),
     onFault: (fault) => faults.push(fault),
     onFailure: (error) => failures.push(error),
@@ -75,7 +79,7 @@ async function tamper(test: TestDatabase, relation: string, statement: string): 
 
 /** The size that a home's file tells of. */
 function keptIn(home: string): number | null {
-  const path = join(home, 'log-checkpoint');
+  const path = fileIn(home);
   return existsSync(path) ? Number(readFileSync(path, 'utf8').split('\n')[1]) : null;
 }
 
@@ -86,9 +90,7 @@ await t.test('publishes what there is, and goes on at the edges of tiles as anyw
   for (const size of [254, 255, 256, 257, 511, 512, 513]) {
     await fillTo(test, size);
     await untilPublished(test, size);
-    await until('the file follows', () =>
-      readFileSync(join(home, 'log-checkpoint'), 'utf8').includes(`\n${size}\n`),
-    );
+    await until('the file follows', () => readFileSync(fileIn(home), 'utf8').includes(`\n${size}\n`));
   }
   t.same([faults, failures], [[], []]);
   await checkAuditLog(t, test);
@@ -255,11 +257,11 @@ await t.test('follows no checkpoint of the right key that does not fit the entri
 await t.test('refuses a file that is no checkpoint of this log, and leaves it as it is', async (t) => {
   const test = await createDatabase(t);
   await fillTo(test, 300);
-  const home = t.testdir({ 'log-checkpoint': 'something else\n' });
+  const home = t.testdir({ [basename(fileIn(''))]: 'something else\n' });
   const { stage, faults } = start(t, test, home);
   await until('the alarm', () => stage.fault() !== null);
-  t.match(faults, [/log-checkpoint is no checkpoint of this log: the note has no empty line/]);
-  t.equal(readFileSync(join(home, 'log-checkpoint'), 'utf8'), 'something else\n');
+  t.match(faults, [/log-checkpoint-[0-9a-f]{8} is no checkpoint of this log: the note has no empty line/]);
+  t.equal(readFileSync(fileIn(home), 'utf8'), 'something else\n');
   t.equal(await published(test), 0);
 });
 
@@ -281,9 +283,7 @@ await t.test('publishes though the file can not be written, and says so', async 
   mkdirSync(home);
   await until(
     'the file',
-    () =>
-      existsSync(join(home, 'log-checkpoint')) &&
-      readFileSync(join(home, 'log-checkpoint'), 'utf8').includes('\n310\n'),
+    () => existsSync(fileIn(home)) && readFileSync(fileIn(home), 'utf8').includes('\n310\n'),
   );
   await until('all is done', () => stage.behindMs() === 0);
   await checkAuditLog(t, test);

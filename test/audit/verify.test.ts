@@ -18,7 +18,7 @@ const tampering = 1000;
 
 /** A live log: entries that came in parts, each part published. */
 const { pool, close } = openDatabase(test.gatewayUrl, 'test publish', { maxConnections: 1 });
-const file = checkpointFile(t.testdir());
+const file = checkpointFile(t.testdir(), verifiers[0]!);
 const stage = startPublishStage({
   pool,
   origin: logOrigin,
