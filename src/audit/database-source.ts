@@ -9,7 +9,6 @@ export function databaseSource(db: Queryable): LogSource {
     size: async () => ((await findLastEntry(db)) ?? -1) + 1,
     async entries(first, end) {
       const { rows } = await db.query<{ index: number; bytes: Buffer; leaf_hash: Buffer }>({
-        name: 'verify-entries',
         text: 'select index, bytes, leaf_hash from audit.entry where index >= $1 and index < $2 order by index',
         values: [first, end],
       });
@@ -17,7 +16,6 @@ export function databaseSource(db: Queryable): LogSource {
     },
     async tile({ level, n }) {
       const { rows } = await db.query<{ hashes: Buffer; root: Buffer }>({
-        name: 'verify-tile',
         text: 'select hashes, root from audit.tile where level = $1 and n = $2',
         values: [level, n],
       });
@@ -26,7 +24,6 @@ export function databaseSource(db: Queryable): LogSource {
     async *checkpoints(): AsyncGenerator<StoredCheckpoint> {
       for (let after = 0; ;) {
         const { rows } = await db.query<{ size: number; previous_size: number; root: Buffer; note: string }>({
-          name: 'verify-checkpoints',
           text: `select size, previous_size, root, note from audit.checkpoint where size > $1 order by size
             limit ${checkpointsAtOnce}`,
           values: [after],

@@ -59,7 +59,6 @@ export function startIndexStage(pool: pg.Pool, onFailure: () => void): IndexStag
 /** How far the search tables are behind: the entries they lack, and the age of the oldest of them. */
 export async function readIndexLag(pool: pg.Pool): Promise<{ entries: number; oldestSeconds: number }> {
   const { rows } = await pool.query<{ entries: number; oldest_seconds: number }>({
-    name: 'index-lag',
     text: `
       select coalesce((select index from audit.entry order by index desc limit 1) + 1, 0) - w.mark as entries,
         coalesce((select extract(epoch from now() - p.at) from audit.parsed p where p.index = w.mark), 0)::float8

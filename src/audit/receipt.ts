@@ -23,7 +23,6 @@ export interface StoredExchange {
 /** Finds the entry of an exchange, by the search tables and in the tail that they don't hold yet. */
 export async function findExchange(db: Queryable, id: string): Promise<StoredExchange | null> {
   const { rows } = await db.query<{ index: number; bytes: Buffer }>({
-    name: 'find-exchange',
     text: `
       select e.index, e.bytes from audit.entry e where e.index = coalesce(
         (select f.index from audit.find f where f.exchange = $1 order by f.index limit 1),

@@ -2,6 +2,8 @@ import type pg from 'pg';
 import { hashBytes, type Hash } from './merkle.ts';
 import { levelWidth, tileRoot, tileWidth, type ReadTile, type Tile } from './tiles.ts';
 
+// No statement here has a name: the plan of a named one is made when the log is small, and stays when it has grown.
+
 /** What runs a statement: a pool, or a connection within a transaction. */
 export type Queryable = Pick<pg.Pool, 'query'>;
 
@@ -31,7 +33,6 @@ export async function readTreeState(db: Queryable): Promise<TreeState> {
     root: Buffer;
     note: string;
   }>({
-    name: 'tree-state',
     text: `
       select coalesce((select index from audit.entry order by index desc limit 1) + 1, 0) as entries,
         c.size, c.root, c.note
@@ -45,7 +46,6 @@ export async function readTreeState(db: Queryable): Promise<TreeState> {
 /** The newest checkpoint; null before the first. */
 export async function findLastCheckpoint(db: Queryable): Promise<PublishedCheckpoint | null> {
   const { rows } = await db.query<PublishedCheckpoint>({
-    name: 'last-checkpoint',
     text: 'select size, root, note from audit.checkpoint order by size desc limit 1',
   });
   return rows[0] ?? null;
@@ -54,7 +54,6 @@ export async function findLastCheckpoint(db: Queryable): Promise<PublishedCheckp
 /** The index of the newest entry; null in an empty log. */
 export async function findLastEntry(db: Queryable): Promise<number | null> {
   const { rows } = await db.query<{ index: number }>({
-    name: 'last-entry',
     text: 'select index from audit.entry order by index desc limit 1',
   });
   return rows[0]?.index ?? null;
@@ -75,7 +74,6 @@ export interface LeafTile {
  */
 export async function readLeafTiles(db: Queryable, first: number, end: number): Promise<LeafTile[]> {
   const { rows } = await db.query<LeafTile & { wrong: number | null; lowest: number; highest: number }>({
-    name: 'leaf-tiles',
     text: `
       select index / ${tileWidth} as n, count(*)::int as width, string_agg(leaf_hash, ''::bytea order by index) as hashes,
         min(index) filter (where pg_catalog.sha256('\\x00'::bytea || bytes) is distinct from leaf_hash) as wrong,
@@ -141,7 +139,6 @@ export function tileReader(db: Queryable, size: number, checked: readonly LeafTi
 
 async function findLeafHashes(db: Queryable, n: number, width: number): Promise<Buffer | null> {
   const { rows } = await db.query<{ hashes: Buffer | null }>({
-    name: 'leaf-hashes',
     text: `select string_agg(leaf_hash, ''::bytea order by index) as hashes from audit.entry
       where index >= $1 and index < $2`,
     values: [n * tileWidth, n * tileWidth + width],
@@ -152,7 +149,6 @@ async function findLeafHashes(db: Queryable, n: number, width: number): Promise<
 async function findTileRoots(db: Queryable, level: number, first: number, end: number): Promise<Hash[]> {
   if (end <= first) return [];
   const { rows } = await db.query<{ n: number; root: Buffer }>({
-    name: 'tile-roots',
     text: 'select n, root from audit.tile where level = $1 and n >= $2 and n < $3 order by n',
     values: [level, first, end],
   });
@@ -186,13 +182,11 @@ export async function keepFullTiles(
     ];
     const given = 'unnest($2::bigint[], $3::bytea[], $4::bytea[]) as given (n, hashes, root)';
     await db.query({
-      name: 'keep-tiles',
       text: `insert into audit.tile (level, n, hashes, root)
         select $1::smallint, given.* from ${given} on conflict do nothing`,
       values,
     });
     const { rows } = await db.query<{ n: number }>({
-      name: 'other-tiles',
       text: `select t.n from audit.tile t join ${given} using (n)
         where t.level = $1 and (t.hashes <> given.hashes or t.root <> given.root) order by t.n limit 1`,
       values,
@@ -214,7 +208,6 @@ export async function insertCheckpoint(
   at: Date,
 ): Promise<void> {
   await db.query({
-    name: 'keep-checkpoint',
     text: `insert into audit.checkpoint (size, previous_size, root, note, at) values ($1, $2, $3, $4, $5)`,
     values: [size, previousSize, root, note, at],
   });
@@ -223,7 +216,6 @@ export async function insertCheckpoint(
 /** The entries of a bundle, in order. */
 export async function readEntries(db: Queryable, first: number, end: number): Promise<Buffer[]> {
   const { rows } = await db.query<{ bytes: Buffer }>({
-    name: 'entry-bytes',
     text: 'select bytes from audit.entry where index >= $1 and index < $2 order by index',
     values: [first, end],
   });
