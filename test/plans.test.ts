@@ -1,6 +1,13 @@
 import type pg from 'pg';
 import t from 'tap';
 import { appendStatement } from '../src/audit/append.ts';
+import {
+  findLastCheckpoint,
+  readEntries,
+  readLeafTiles,
+  readTreeState,
+  tileReader,
+} from '../src/audit/tree.ts';
 import { byteaArray } from '../src/db/binary-array.ts';
 import { loadCatalogue } from '../src/catalogue/catalogue.ts';
 import { readStatement } from '../src/records/read.ts';
@@ -146,4 +153,30 @@ await t.test('takes entries into the search tables from where it stands, in orde
   const sorts = ruinous(nodes);
   t.strictSame([...new Set(sorts)], ['Sort'], 'no table is read whole');
   t.ok(sorts.length <= 2, 'and what is sorted are the subjects and the entries of the step');
+});
+
+await t.test('publishes and serves without a look at more of the log than is new', async (t) => {
+  for (const [what, run] of Object.entries({
+    'how far the log has come': () => readTreeState(session),
+    'the last checkpoint': () => findLastCheckpoint(session),
+    'the entries of two tiles': () => readLeafTiles(session, 2048, 2560),
+    'the hashes of a tile': () => tileReader(session, 2560)({ level: 0, n: 8, width: 256 }),
+    'the entries of a bundle': () => readEntries(session, 2048, 2304),
+  })) {
+    const nodes = await planned(run);
+    t.ok(
+      nodes.some((node) => /^Index.* Scan.* (entry_000\d|checkpoint)_pkey/.test(node)),
+      what,
+    );
+    t.strictSame(
+      ruinous(nodes).filter((node) => node !== 'Sort'),
+      [],
+      `${what}: no table is read whole`,
+    );
+  }
+  t.strictSame(
+    ruinous(await planned(() => readTreeState(session))),
+    [],
+    'and nothing is sorted for the ends',
+  );
 });
