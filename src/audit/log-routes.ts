@@ -7,7 +7,7 @@ import { bundleOperation, checkpointOperation, tileOperation } from './log-docum
 import { openCheckpoint } from './checkpoint.ts';
 import type { Verifier } from './note.ts';
 import { levelWidth, parseTilePath, tileWidth } from './tiles.ts';
-import { findLastCheckpoint, LogFault, readEntries, tileReader, type Queryable } from './tree.ts';
+import { findLastCheckpoint, logUnavailable, readEntries, tileReader, type Queryable } from './tree.ts';
 
 export interface LogRoutesOptions {
   db: Queryable;
@@ -37,7 +37,7 @@ export function registerLogRoutes(
       if (tile === null || tile.kind === 'entries') throw new Problem('not-found');
       const { kind: level, n, width } = tile;
       const size = await getSizeWith(level, n * tileWidth + width);
-      const hashes = await tileReader(db, size)({ level, n, width }).catch(unavailable);
+      const hashes = await tileReader(db, size)({ level, n, width }).catch(logUnavailable);
       return sendImmutable(reply, 'public', Buffer.from(hashes));
     },
   );
@@ -63,14 +63,14 @@ export function registerLogRoutes(
       if (bundle === null) throw new Problem('not-found');
       const first = bundle.n * tileWidth;
       await getSizeWith(0, first + bundle.width);
-      const entries = await readEntries(db, first, first + bundle.width).catch(unavailable);
+      const entries = await readEntries(db, first, first + bundle.width).catch(logUnavailable);
       return sendImmutable(reply, 'private', encodeBundle(entries));
     },
   );
 
   /** The newest checkpoint: a row in the database counts when this log's key has signed it. */
   async function getCheckpoint(): Promise<{ note: string; size: number }> {
-    const last = await findLastCheckpoint(db).catch(unavailable);
+    const last = await findLastCheckpoint(db).catch(logUnavailable);
     if (last === null) throw new Problem('not-found');
     if (opened?.note === last.note) return opened;
     try {
@@ -105,9 +105,4 @@ function encodeBundle(entries: readonly Buffer[]): Buffer {
       return [length, bytes];
     }),
   );
-}
-
-function unavailable(error: unknown): never {
-  const code = error instanceof LogFault ? 'audit-unavailable' : 'store-unavailable';
-  throw new Problem(code, {}, { cause: error });
 }

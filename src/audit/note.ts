@@ -129,8 +129,7 @@ export function decodeBase64(text: string): Buffer | null {
 
 function checkText(text: string): void {
   if (!text.endsWith('\n')) throw new NoteError("the note's text does not end in a newline");
-  // eslint-disable-next-line no-control-regex
-  if (!text.isWellFormed() || /[\u0000-\u0009\u000b-\u001f]/u.test(text))
+  if (!text.isWellFormed() || Array.from(text).some((character) => character < ' ' && character !== '\n'))
     throw new NoteError('the note holds a control character');
 }
 

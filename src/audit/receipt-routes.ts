@@ -1,15 +1,15 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Problem } from '../errors.ts';
 import type { AuthorityView } from '../grants/authority.ts';
-import { maxOfficialLength, readTextHeader, readTraceId } from '../headers.ts';
 import { requireLiveClient, type AccessToken, type Tokens } from '../identity/access-token.ts';
 import { documented } from '../openapi.ts';
 import type { Appender } from './append.ts';
-import { encodeEntry, type LogSecrets } from './entry.ts';
+import type { LogSecrets } from './entry.ts';
 import { receiptFileOperation, receiptOperation } from './log-documents.ts';
+import { encodeQuery, readOfficial } from './query-entry.ts';
 import { awaitCheckpoint, findExchange, proveEntry, type StoredExchange } from './receipt.ts';
 import { recordUnderAuthority } from './record.ts';
-import { LogFault, type Queryable } from './tree.ts';
+import { logUnavailable, type Queryable } from './tree.ts';
 
 export interface ReceiptRoutesOptions {
   db: Queryable;
@@ -68,35 +68,22 @@ export function registerReceiptRoutes(scope: FastifyInstance, options: ReceiptRo
     const token = tokens.verify(request.headers.authorization);
     requireLiveClient(authority.current(), token);
     const { exchange: id } = request.params;
-    const exchange = uuid.test(id) ? await findExchange(db, id).catch(unavailable) : null;
+    const exchange = uuid.test(id) ? await findExchange(db, id).catch(logUnavailable) : null;
     if (exchange === null || !maySee(token, exchange)) throw new Problem('not-found');
     const own = token.scopes.includes('exchange') && exchange.consumer === token.department;
     if (!own) await enterQuery(request, token, id);
-    const checkpoint = await awaitCheckpoint(db, exchange.index, maxWaitMs).catch(unavailable);
-    const proof = checkpoint && (await proveEntry(db, exchange, checkpoint).catch(unavailable));
+    const checkpoint = await awaitCheckpoint(db, exchange.index, maxWaitMs).catch(logUnavailable);
+    const proof = checkpoint && (await proveEntry(db, exchange, checkpoint).catch(logUnavailable));
     return { exchange, proof, own };
   }
 
   /** A consumer's receipt is its own affair; whoever looks at the exchanges of others is on the record. */
   async function enterQuery(request: FastifyRequest, token: AccessToken, id: string): Promise<void> {
-    const { text: official, fault } = readTextHeader(request.headers, 'exchange-official', maxOfficialLength);
-    if (fault !== null) throw new Problem('invalid-request', { reason: fault });
-    if (official === null) throw new Problem('official-required');
+    const official = readOfficial(request);
     await recordUnderAuthority(log, authority, (current) => {
       requireLiveClient(current, token);
-      const leaf = encodeEntry({
-        kind: 'query',
-        id: request.id,
-        time: now(),
-        trace_id: readTraceId(request.headers.traceparent) ?? undefined,
-        consumer: token.department,
-        client: token.clientId,
-        official: { id: official, proof: 'asserted' },
-        operation: 'receipt',
-        outcome: 'done',
-        records: 1,
-        details: { exchange: id },
-      });
+      const asked = { operation: 'receipt', records: 1, details: { exchange: id } };
+      const leaf = encodeQuery(request, { token, official, time: now() }, asked);
       return Promise.resolve({ leaf, result: undefined });
     });
   }
@@ -115,13 +102,4 @@ function answerLater(reply: FastifyReply): FastifyReply {
     .header('cache-control', 'no-store')
     .header('retry-after', String(retryAfterSeconds))
     .send({ status: 'pending' });
-}
-
-/** An entry that can't be proved is not handed out as if it could. */
-function unavailable(error: unknown): never {
-  throw new Problem(
-    error instanceof LogFault ? 'audit-unavailable' : 'store-unavailable',
-    {},
-    { cause: error },
-  );
 }

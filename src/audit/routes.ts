@@ -1,18 +1,18 @@
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance } from 'fastify';
 import type { Catalogue } from '../catalogue/catalogue.ts';
 import { isCalendarDate } from '../catalogue/formats.ts';
 import type { Database } from '../db/database.ts';
 import { Problem, type Fault } from '../errors.ts';
 import type { AuthorityView } from '../grants/authority.ts';
-import { maxOfficialLength, readTextHeader, readTraceId } from '../headers.ts';
 import { challenge, requireLiveClient, type AccessToken, type Tokens } from '../identity/access-token.ts';
 import { documented } from '../openapi.ts';
 import { malformedBody } from '../validation.ts';
 import type { Appender } from './append.ts';
 import { makeCursor, readCursor } from './cursor.ts';
 import { searchBodySchema, searchOperation } from './documents.ts';
-import { canonicalJson, encodeEntry, subjectRef, type LogSecrets } from './entry.ts';
+import { canonicalJson, subjectRef, type LogSecrets } from './entry.ts';
 import { findEntries, type EntryFilter, type FoundEntry, type Visibility } from './query.ts';
+import { encodeQuery, readOfficial } from './query-entry.ts';
 import { recordUnderAuthority } from './record.ts';
 
 export interface AuditRoutesOptions {
@@ -63,20 +63,16 @@ export function registerAuditRoutes(scope: FastifyInstance, options: AuditRoutes
             throw new Problem('store-unavailable', {}, { cause: error });
           },
         );
-        const leaf = encodeEntry({
-          kind: 'query',
-          id: request.id,
-          time: now(),
-          trace_id: readTraceId(request.headers.traceparent) ?? undefined,
-          consumer: token.department,
-          client: token.clientId,
-          official: { id: official, proof: 'asserted' },
-          operation: 'entries-search',
-          outcome: 'done',
-          records: found.entries.length,
-          subject_key: filter.subjectRef === undefined ? undefined : secrets.subjectKeyId,
-          details: describeFilter(filter),
-        });
+        const leaf = encodeQuery(
+          request,
+          { token, official, time: now() },
+          {
+            operation: 'entries-search',
+            records: found.entries.length,
+            subject_key: filter.subjectRef === undefined ? undefined : secrets.subjectKeyId,
+            details: describeFilter(filter),
+          },
+        );
         return { leaf, result: found };
       });
 
@@ -145,13 +141,6 @@ function visibilityOf(token: AccessToken): Visibility {
       },
     },
   );
-}
-
-function readOfficial(request: FastifyRequest): string {
-  const { text, fault } = readTextHeader(request.headers, 'exchange-official', maxOfficialLength);
-  if (fault !== null) throw new Problem('invalid-request', { reason: fault });
-  if (text === null) throw new Problem('official-required');
-  return text;
 }
 
 function readTime(pointer: string, value: string | undefined): Date | undefined {

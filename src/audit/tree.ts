@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { Problem } from '../errors.ts';
 import { hashBytes, type Hash } from './merkle.ts';
 import { levelWidth, tileRoot, tileWidth, type ReadTile, type Tile } from './tiles.ts';
 
@@ -10,6 +11,12 @@ export type Queryable = Pick<pg.Pool, 'query'>;
 /** The log is not what it was, or not whole: nothing may be signed over it. Its message names no personal data. */
 export class LogFault extends Error {
   override name = 'LogFault';
+}
+
+/** What is not whole, or can't be reached, is not handed out. @throws Problem audit-unavailable, store-unavailable */
+export function logUnavailable(error: unknown): never {
+  const code = error instanceof LogFault ? 'audit-unavailable' : 'store-unavailable';
+  throw new Problem(code, {}, { cause: error });
 }
 
 /** How far the log's stages have come. */
