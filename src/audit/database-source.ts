@@ -1,4 +1,5 @@
-import type { LogSource, StoredCheckpoint } from './verify.ts';
+import type { StoredCheckpoint } from './expected-checkpoints.ts';
+import type { LogSource } from './verify.ts';
 import { findLastEntry, type Queryable } from './tree.ts';
 
 const checkpointsAtOnce = 1000;

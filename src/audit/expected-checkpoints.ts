@@ -1,0 +1,141 @@
+import { openCheckpoint, type Checkpoint } from './checkpoint.ts';
+import { emptyRoot, equalHashes, nodeHash, type Hash } from './merkle.ts';
+import { NoteError, type Verifier } from './note.ts';
+
+export interface StoredCheckpoint {
+  note: string;
+  /** What is stored beside the note, where there is something. */
+  beside: { size: number; previousSize: number; root: Hash } | null;
+}
+
+export interface GrowingTree {
+  push(hash: Hash): void;
+  size(): number;
+  root(): Hash;
+}
+
+/** A tree that grows by one leaf after another, in memory that grows with its height alone. */
+export function growTree(): GrowingTree {
+  const perfect: { leaves: number; hash: Hash }[] = [];
+  let size = 0;
+  return {
+    push(hash) {
+      size++;
+      let added = { leaves: 1, hash };
+      while (perfect.at(-1)?.leaves === added.leaves) {
+        const left = perfect.pop()!;
+        added = { leaves: added.leaves * 2, hash: nodeHash(left.hash, added.hash) };
+      }
+      perfect.push(added);
+    },
+    size: () => size,
+    root: () =>
+      perfect.length === 0
+        ? emptyRoot
+        : perfect.map(({ hash }) => hash).reduceRight((right, left) => nodeHash(left, right)),
+  };
+}
+
+/** Takes what is not as it was written, and the entry where that is; null where it can't be told. */
+export type Find = (index: number | null, what: string) => void;
+
+export interface Expectations {
+  /** Compares the tree with every checkpoint of its size. */
+  meet(tree: GrowingTree): Promise<void>;
+  /** Whatever covers more than there is by now: a log goes on while it is read. */
+  finish(size: number): Promise<void>;
+  checked(): number;
+  /** The size of the last stored checkpoint that was read. */
+  lastSize(): number;
+}
+
+/** The checkpoints that the growing tree must meet, in the order of their sizes. */
+export function expectCheckpoints(
+  source: AsyncIterable<StoredCheckpoint>,
+  {
+    verifiers,
+    outside,
+    find,
+  }: { verifiers: readonly Verifier[]; outside: readonly Checkpoint[]; find: Find },
+): Expectations {
+  const stored = source[Symbol.asyncIterator]();
+  const kept = outside.toSorted((a, b) => a.size - b.size);
+  let checked = 0;
+  let lastSize = 0;
+  /** The size of the last good checkpoint: what differs stands between it and the first bad one. */
+  let goodSize = 0;
+  let differs = false;
+  let next: Checkpoint | null | undefined;
+
+  /** The next stored checkpoint that is good by itself; null at the end. */
+  async function read(): Promise<Checkpoint | null> {
+    for (;;) {
+      const { value, done } = await stored.next();
+      if (done === true) return null;
+      checked++;
+      const checkpoint = open(value);
+      if (checkpoint !== null) return checkpoint;
+    }
+  }
+
+  function open({ note, beside }: StoredCheckpoint): Checkpoint | null {
+    const name = beside === null ? 'a checkpoint' : `the checkpoint of ${beside.size} entries`;
+    if (beside !== null && beside.previousSize !== lastSize)
+      find(
+        lastSize,
+        `${name} continues one of ${beside.previousSize}, and the one before it is of ${lastSize}`,
+      );
+    lastSize = beside?.size ?? lastSize;
+    try {
+      const checkpoint = openCheckpoint(note, verifiers);
+      if (beside === null) lastSize = checkpoint.size;
+      else if (beside.size !== checkpoint.size || !equalHashes(beside.root, checkpoint.root))
+        find(beside.size, `${name} was altered: its signed note says something else`);
+      return checkpoint;
+    } catch (error) {
+      if (!(error instanceof NoteError)) throw error;
+      find(beside?.size ?? null, `${name} does not hold: ${error.message}`);
+      return null;
+    }
+  }
+
+  function compare(checkpoint: Checkpoint, tree: GrowingTree, what: string): void {
+    if (checkpoint.size === tree.size() && equalHashes(checkpoint.root, tree.root())) {
+      goodSize = checkpoint.size;
+      return;
+    }
+    // All that follow differ as well, and tell no more.
+    if (differs) return;
+    differs = true;
+    find(
+      goodSize,
+      `${what} of ${checkpoint.size} entries has another root: from entry ${goodSize} on something was altered, or ` +
+        'the checkpoint itself',
+    );
+  }
+
+  return {
+    async meet(tree) {
+      while (kept[0] !== undefined && kept[0].size <= tree.size())
+        compare(kept.shift()!, tree, 'the checkpoint kept outside');
+      if (next === undefined) next = await read();
+      while (next !== null && next.size <= tree.size()) {
+        compare(next, tree, 'the checkpoint');
+        next = await read();
+      }
+    },
+    async finish(size) {
+      for (; next != null; next = await read())
+        if (next.size > size)
+          find(size, `the checkpoint of ${next.size} entries covers more than the ${size} that there are`);
+      for (const checkpoint of kept)
+        if (checkpoint.size > size)
+          find(
+            size,
+            `the end was removed: there are ${size} entries, and the checkpoint kept outside is of ${checkpoint.size}`,
+          );
+    },
+    checked: () => checked,
+    lastSize: () => lastSize,
+  };
+}
