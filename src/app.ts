@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto';
 import { METHODS } from 'node:http';
 import Fastify, { LogController, type FastifyInstance } from 'fastify';
 import fastifySwaggerUi from '@fastify/swagger-ui';
-import { parseVerifierKey, verifierKey } from './audit/note.ts';
 import { registerLogRoutes } from './audit/log-routes.ts';
 import { registerReceiptRoutes } from './audit/receipt-routes.ts';
 import { registerAuditRoutes } from './audit/routes.ts';
@@ -16,6 +15,7 @@ import { registerOpenApi } from './openapi.ts';
 import { registerOperations } from './operations.ts';
 import { collectRoutes, refuseOtherMethods, refuseUnknownRoutes, registerRequestRules } from './routing.ts';
 import { answerSocketFault, registerProblems, sendProblem } from './problem.ts';
+import { verifierOf } from './audit/sign.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -36,7 +36,7 @@ export async function buildApp(gateway: Gateway, logTo?: DestinationStream): Pro
   const { config, issuer, catalogue, searches, metrics, exchanges, served } = gateway;
   const { authority, log, secrets, now } = exchanges;
   const app = newServer(gateway, logTo);
-  const verifier = parseVerifierKey(verifierKey(config.logOrigin, gateway.keys.log));
+  const verifier = verifierOf(config.logOrigin, gateway.keys.log);
   const routes = collectRoutes(app);
   registerProblems(app, gateway);
   registerRequestRules(app, routes);

@@ -2,7 +2,6 @@ import { openAppender, type Appender } from './audit/append.ts';
 import { deriveLogSecrets, encodeEntry } from './audit/entry.ts';
 import { readIndexLag, startIndexStage } from './audit/index-stage.ts';
 import { checkpointFile } from './audit/kept-checkpoint.ts';
-import { parseVerifierKey, verifierKey } from './audit/note.ts';
 import { startPublishStage } from './audit/publish-stage.ts';
 import { recordUnderAuthority } from './audit/record.ts';
 import { createSealer } from './audit/seal.ts';
@@ -20,6 +19,7 @@ import type { Keys } from './keys.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import type { Readiness } from './operations.ts';
 import { createRecordReader } from './records/read.ts';
+import { verifierOf } from './audit/sign.ts';
 
 /** The parts of a running gateway, connected. `buildApp` puts HTTP in front of them. */
 export interface Gateway {
@@ -98,7 +98,7 @@ function openPublishing(
     pool,
     origin: config.logOrigin,
     key: keys.log,
-    file: checkpointFile(config.home, parseVerifierKey(verifierKey(config.logOrigin, keys.log))),
+    file: checkpointFile(config.home, verifierOf(config.logOrigin, keys.log)),
     now,
     onFault: (fault) => alarm(`nothing is signed any more: ${fault}`),
     onFailure(error) {

@@ -9,13 +9,14 @@ import { buildApp } from '../src/app.ts';
 import { openCheckpoint } from '../src/audit/checkpoint.ts';
 import { canonicalJson } from '../src/audit/entry.ts';
 import { rootOf } from '../src/audit/merkle.ts';
-import { parseVerifierKey, verifierKey, type Verifier } from '../src/audit/note.ts';
+import { type Verifier } from '../src/audit/note.ts';
 import { loadCatalogue } from '../src/catalogue/catalogue.ts';
 import { readConfig, type Config } from '../src/config.ts';
 import { openDatabase, type Database } from '../src/db/database.ts';
 import { openGateway, type Gateway } from '../src/gateway.ts';
 import { addClient } from '../src/identity/registry.ts';
 import type { Keys } from '../src/keys.ts';
+import { verifierOf } from '../src/audit/sign.ts';
 
 export const issuer = 'http://gateway.test';
 export const logOrigin = 'onevisit.test/audit';
@@ -253,7 +254,7 @@ export async function checkAuditLog(
     const refs = subjects.map((ref) => Buffer.from(ref, 'base64url').toString('base64')).sort();
     if (JSON.stringify([...row.subjects].sort()) !== JSON.stringify(refs)) faults.push(`subjects of ${i}`);
   }
-  const verifier = parseVerifierKey(verifierKey(log.origin, log.key));
+  const verifier = verifierOf(log.origin, log.key);
   const leaves = rows.map((row) => row.leaf_hash);
   faults.push(...(await treeFaults(pool, leaves, verifier)));
   t.same(faults, [], `the audit log of ${rows.length} entries is whole`);

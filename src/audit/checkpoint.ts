@@ -1,17 +1,11 @@
-import type { KeyObject } from 'node:crypto';
 import { hashBytes, type Hash } from './merkle.ts';
-import { decodeBase64, NoteError, openNote, signNote, type Verifier } from './note.ts';
+import { decodeBase64, encodeBase64, NoteError, openNote, type Verifier } from './note.ts';
 
 /** What the log says of itself at one moment (C2SP tlog-checkpoint): its first `size` entries have this root. */
 export interface Checkpoint {
   origin: string;
   size: number;
   root: Hash;
-}
-
-/** Signs a checkpoint as a note, under a key whose name is the origin. @throws NoteError as `signNote` */
-export function signCheckpoint(checkpoint: Checkpoint, key: KeyObject): string {
-  return signNote(checkpointText(checkpoint), checkpoint.origin, key);
 }
 
 /**
@@ -23,14 +17,14 @@ export function signCheckpoint(checkpoint: Checkpoint, key: KeyObject): string {
 export function openCheckpoint(note: string, verifiers: readonly Verifier[]): Checkpoint {
   const { text, signers } = openNote(note, verifiers);
   const checkpoint = parseCheckpoint(text);
-  if (!signers.some(({ name }) => name === checkpoint.origin))
+  if (!signers.some(({ kind, name }) => kind === 'log' && name === checkpoint.origin))
     throw new NoteError(`the checkpoint is of another log, ${checkpoint.origin}`);
   return checkpoint;
 }
 
-/** origin, size and root, a line each. */
-function checkpointText({ origin, size, root }: Checkpoint): string {
-  return `${origin}\n${size}\n${Buffer.from(root).toString('base64')}\n`;
+/** What is signed of a checkpoint: origin, size and root, a line each. */
+export function checkpointText({ origin, size, root }: Checkpoint): string {
+  return `${origin}\n${size}\n${encodeBase64(root)}\n`;
 }
 
 /**

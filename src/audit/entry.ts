@@ -48,7 +48,7 @@ export function encodeEntry(entry: Entry): Leaf {
   const bytes = Buffer.from(entryJson(entry));
   if (bytes.length > maxEntryBytes)
     throw new RangeError(`an entry has ${bytes.length} bytes, at most ${maxEntryBytes} are allowed`);
-  return { bytes, hash: leafHash(bytes) };
+  return { bytes, hash: Buffer.from(leafHash(bytes).buffer) };
 }
 
 /**

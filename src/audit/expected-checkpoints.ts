@@ -8,20 +8,22 @@ export interface StoredCheckpoint {
   beside: { size: number; previousSize: number; root: Hash } | null;
 }
 
+/** A tree that grows at its end, in memory that grows with its height alone. */
 export interface GrowingTree {
-  push(hash: Hash): void;
+  /** Adds a leaf; or the root of a perfect tree of so many leaves, where as many fit. */
+  push(hash: Hash, leaves?: number): void;
   size(): number;
   root(): Hash;
+  /** The same tree once more, to grow by itself. */
+  copy(): GrowingTree;
 }
 
-/** A tree that grows by one leaf after another, in memory that grows with its height alone. */
-export function growTree(): GrowingTree {
-  const perfect: { leaves: number; hash: Hash }[] = [];
-  let size = 0;
+export function growTree(perfect: { leaves: number; hash: Hash }[] = []): GrowingTree {
+  let size = perfect.reduce((sum, { leaves }) => sum + leaves, 0);
   return {
-    push(hash) {
-      size++;
-      let added = { leaves: 1, hash };
+    push(hash, leaves = 1) {
+      size += leaves;
+      let added = { leaves, hash };
       while (perfect.at(-1)?.leaves === added.leaves) {
         const left = perfect.pop()!;
         added = { leaves: added.leaves * 2, hash: nodeHash(left.hash, added.hash) };
@@ -33,6 +35,7 @@ export function growTree(): GrowingTree {
       perfect.length === 0
         ? emptyRoot
         : perfect.map(({ hash }) => hash).reduceRight((right, left) => nodeHash(left, right)),
+    copy: () => growTree([...perfect]),
   };
 }
 
@@ -40,6 +43,8 @@ export function growTree(): GrowingTree {
 export type Find = (index: number | null, what: string) => void;
 
 export interface Expectations {
+  /** The size of the next checkpoint; infinite when there is none. */
+  nextSize(): number;
   /** Compares the tree with every checkpoint of its size. */
   meet(tree: GrowingTree): Promise<void>;
   /** Whatever covers more than there is by now: a log goes on while it is read. */
@@ -50,14 +55,14 @@ export interface Expectations {
 }
 
 /** The checkpoints that the growing tree must meet, in the order of their sizes. */
-export function expectCheckpoints(
+export async function expectCheckpoints(
   source: AsyncIterable<StoredCheckpoint>,
   {
     verifiers,
     outside,
     find,
   }: { verifiers: readonly Verifier[]; outside: readonly Checkpoint[]; find: Find },
-): Expectations {
+): Promise<Expectations> {
   const stored = source[Symbol.asyncIterator]();
   const kept = outside.toSorted((a, b) => a.size - b.size);
   let checked = 0;
@@ -65,7 +70,7 @@ export function expectCheckpoints(
   /** The size of the last good checkpoint: what differs stands between it and the first bad one. */
   let goodSize = 0;
   let differs = false;
-  let next: Checkpoint | null | undefined;
+  let next = await read();
 
   /** The next stored checkpoint that is good by itself; null at the end. */
   async function read(): Promise<Checkpoint | null> {
@@ -115,17 +120,17 @@ export function expectCheckpoints(
   }
 
   return {
+    nextSize: () => Math.min(next?.size ?? Infinity, kept[0]?.size ?? Infinity),
     async meet(tree) {
       while (kept[0] !== undefined && kept[0].size <= tree.size())
         compare(kept.shift()!, tree, 'the checkpoint kept outside');
-      if (next === undefined) next = await read();
       while (next !== null && next.size <= tree.size()) {
         compare(next, tree, 'the checkpoint');
         next = await read();
       }
     },
     async finish(size) {
-      for (; next != null; next = await read())
+      for (; next !== null; next = await read())
         if (next.size > size)
           find(size, `the checkpoint of ${next.size} entries covers more than the ${size} that there are`);
       for (const checkpoint of kept)

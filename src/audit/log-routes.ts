@@ -6,6 +6,7 @@ import { documented } from '../openapi.ts';
 import { bundleOperation, checkpointOperation, tileOperation } from './log-documents.ts';
 import { openCheckpoint } from './checkpoint.ts';
 import type { Verifier } from './note.ts';
+import { encodeBundle } from './tiles-source.ts';
 import { levelWidth, parseTilePath, tileWidth } from './tiles.ts';
 import { findLastCheckpoint, logUnavailable, readEntries, tileReader, type Queryable } from './tree.ts';
 
@@ -64,7 +65,7 @@ export function registerLogRoutes(
       const first = bundle.n * tileWidth;
       await getSizeWith(0, first + bundle.width);
       const entries = await readEntries(db, first, first + bundle.width).catch(logUnavailable);
-      return sendImmutable(reply, 'private', encodeBundle(entries));
+      return sendImmutable(reply, 'private', Buffer.from(encodeBundle(entries).buffer));
     },
   );
 
@@ -94,15 +95,4 @@ function sendImmutable(reply: FastifyReply, visibility: 'public' | 'private', by
     .type('application/octet-stream')
     .header('cache-control', `${visibility}, max-age=31536000, immutable`)
     .send(bytes);
-}
-
-/** Each entry as a 16-bit big-endian length and its bytes (C2SP tlog-tiles). */
-function encodeBundle(entries: readonly Buffer[]): Buffer {
-  return Buffer.concat(
-    entries.flatMap((bytes) => {
-      const length = Buffer.alloc(2);
-      length.writeUInt16BE(bytes.length);
-      return [length, bytes];
-    }),
-  );
 }

@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto';
+import { sha256Into } from '#crypto';
 
 /**
  * The Merkle tree of the audit log: hashes, proofs and their checks as in RFC 6962 and RFC 9162. Hashes are 32
@@ -8,24 +8,46 @@ export type Hash = Uint8Array;
 
 export const hashBytes = 32;
 
-const leafPrefix = Buffer.of(0);
-const nodePrefix = Buffer.of(1);
-
-function sha256(bytes: Buffer): Buffer {
-  return Buffer.from(hash('sha256', bytes, 'binary'), 'binary');
-}
+// What is hashed is put together here: millions of small arrays would cost more than the hashing.
+let leaf = new Uint8Array(1 + 65_535);
+const node = Uint8Array.of(1, ...new Uint8Array(2 * hashBytes));
 
 /** The root of a tree without leaves: SHA-256 of nothing. RFC 9162, 2.1.1. */
-export const emptyRoot: Hash = sha256(Buffer.alloc(0));
+export const emptyRoot: Hash = new Uint8Array(hashBytes);
+sha256Into(new Uint8Array(0), emptyRoot, 0);
+
+/** Writes the hash of a leaf, SHA-256(00 ‖ bytes), into `to` at `at`. RFC 9162, 2.1.1. */
+export function leafHashInto(bytes: Uint8Array, to: Uint8Array, at: number): void {
+  if (bytes.length >= leaf.length) leaf = new Uint8Array(1 + bytes.length);
+  leaf.set(bytes, 1);
+  sha256Into(leaf.subarray(0, 1 + bytes.length), to, at);
+}
 
 /** The hash of a leaf: SHA-256(00 ‖ bytes). RFC 9162, 2.1.1. */
-export function leafHash(bytes: Uint8Array): Buffer {
-  return sha256(Buffer.concat([leafPrefix, bytes]));
+export function leafHash(bytes: Uint8Array): Hash {
+  const hash = new Uint8Array(hashBytes);
+  leafHashInto(bytes, hash, 0);
+  return hash;
 }
 
 /** The hash of a node: SHA-256(01 ‖ left ‖ right). RFC 9162, 2.1.1. */
-export function nodeHash(left: Hash, right: Hash): Buffer {
-  return sha256(Buffer.concat([nodePrefix, left, right]));
+export function nodeHash(left: Hash, right: Hash): Hash {
+  const hash = new Uint8Array(hashBytes);
+  node.set(left, 1);
+  node.set(right, 1 + hashBytes);
+  sha256Into(node, hash, 0);
+  return hash;
+}
+
+/** The root over hashes that stand beside each other in `bytes`, a power of two of them. */
+export function perfectRoot(bytes: Uint8Array): Hash {
+  const hashes = new Uint8Array(bytes);
+  for (let length = bytes.length; length > hashBytes; length /= 2)
+    for (let at = 0; at < length; at += 2 * hashBytes) {
+      node.set(hashes.subarray(at, at + 2 * hashBytes), 1);
+      sha256Into(node, hashes, at / 2);
+    }
+  return hashes.slice(0, hashBytes);
 }
 
 /** The hash over hashes that stand beside each other, leaves or roots of perfect trees of one height. */
@@ -137,8 +159,11 @@ export function verifyConsistency(
   return sn === 0 && equalHashes(olderRoot, older.root) && equalHashes(newerRoot, newer.root);
 }
 
-export function equalHashes(a: Hash, b: Hash): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+/** Whether two hashes, or as many beside each other, are the same. */
+export function equalHashes(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
 }
 
 // Sizes may need more than 32 bits: no shifts.

@@ -1,4 +1,4 @@
-import { createHash, createPublicKey, sign, verify, type KeyObject } from 'node:crypto';
+import { ed25519Check, sha256Into, type CheckSignature } from '#crypto';
 
 /** A note that was signed: its text, which ends in a newline, and a line for each signature (C2SP signed-note). */
 export interface Note {
@@ -9,38 +9,45 @@ export interface Note {
 export interface NoteSignature {
   name: string;
   keyId: number;
-  bytes: Buffer;
+  bytes: Uint8Array;
 }
 
 /** Who may sign: a name, the key's short id, and how its signatures are checked. */
 export interface Verifier {
   name: string;
   keyId: number;
-  publicKey: KeyObject;
+  kind: KeyKind;
+  /** The line that it was read from, by which it can be told from others. */
+  line: string;
+  check: CheckSignature;
 }
 
-/** The kinds of key that a verifier key may name. */
-const ed25519 = 1;
+/** A log's key signs the text; a witness's signs it with the time at which it saw it (C2SP tlog-cosignature). */
+export type KeyKind = 'log' | 'witness';
+
+/** The byte that says a key's kind, in its id and in its verifier key. */
+const kindBytes: Record<KeyKind, number> = { log: 1, witness: 4 };
 /** A note is a few lines; what is longer is none of ours. */
 const maxNoteChars = 1_000_000;
 const maxSignatures = 100;
-
-/** DER of an Ed25519 public key, up to the 32 bytes of the key (RFC 8410). */
-const ed25519Spki = Buffer.from('302a300506032b6570032100', 'hex');
+const publicKeyBytes = 32;
+const timeBytes = 8;
 
 /** What was not a note as it should be, or has no signature that counts. */
 export class NoteError extends Error {
   override name = 'NoteError';
 }
 
-/** Signs a text as `name`. @throws NoteError when the text or the name can't stand in a note */
-export function signNote(text: string, name: string, key: KeyObject): string {
+/** Writes a note. @throws NoteError when the text or a name can't stand in one */
+export function formatNote({ text, signatures }: Note): string {
   checkText(text);
+  return `${text}\n${signatures.map(formatSignature).join('')}`;
+}
+
+/** The line of one signature, its newline included. @throws NoteError when the name can't stand in one */
+export function formatSignature({ name, keyId, bytes }: NoteSignature): string {
   checkName(name);
-  const signature = sign(null, Buffer.from(text), key);
-  const id = Buffer.alloc(4);
-  id.writeUInt32BE(keyIdOf(name, rawPublicKey(key)));
-  return `${text}\n— ${name} ${Buffer.concat([id, signature]).toString('base64')}\n`;
+  return `— ${name} ${encodeBase64(concat(bigEndian(keyId, 4), bytes))}\n`;
 }
 
 /** Takes a note apart. @throws NoteError when it is not written as one */
@@ -49,12 +56,16 @@ export function parseNote(note: string): Note {
   const split = note.lastIndexOf('\n\n');
   if (split < 0) throw new NoteError('the note has no empty line before its signatures');
   const text = note.slice(0, split + 1);
-  const lines = note.slice(split + 2);
   checkText(text);
+  return { text, signatures: parseSignatures(note.slice(split + 2)) };
+}
+
+/** Reads the lines of signatures, as a witness answers them. @throws NoteError when they are not written as such */
+export function parseSignatures(lines: string): NoteSignature[] {
   if (!lines.endsWith('\n')) throw new NoteError('the note does not end in a newline');
   const signatures = lines.slice(0, -1).split('\n').map(parseSignature);
   if (signatures.length > maxSignatures) throw new NoteError('the note has too many signatures');
-  return { text, signatures };
+  return signatures;
 }
 
 function parseSignature(line: string): NoteSignature {
@@ -62,7 +73,7 @@ function parseSignature(line: string): NoteSignature {
   const bytes = base64 === undefined ? null : decodeBase64(base64);
   if (name === undefined || bytes === null || bytes.length < 5)
     throw new NoteError('the note has a line that is no signature');
-  return { name, keyId: bytes.readUInt32BE(0), bytes: bytes.subarray(4) };
+  return { name, keyId: new DataView(bytes.buffer).getUint32(0), bytes: bytes.slice(4) };
 }
 
 /**
@@ -76,23 +87,41 @@ export function openNote(
 ): { text: string; signers: Verifier[] } {
   const { text, signatures } = parseNote(note);
   const signers: Verifier[] = [];
-  for (const { name, keyId, bytes } of signatures) {
-    const verifier = verifiers.find((one) => one.name === name && one.keyId === keyId);
+  for (const signature of signatures) {
+    const verifier = verifiers.find(
+      ({ name, keyId }) => name === signature.name && keyId === signature.keyId,
+    );
     if (verifier === undefined) continue;
-    if (!verify(null, Buffer.from(text), verifier.publicKey, bytes))
-      throw new NoteError(`the signature of ${name} is bad`);
+    if (!checkSignature(verifier, text, signature.bytes))
+      throw new NoteError(`the signature of ${verifier.name} is bad`);
     signers.push(verifier);
   }
   if (signers.length === 0) throw new NoteError('nobody who is known has signed the note');
   return { text, signers };
 }
 
-/** The verifier key of a signing key: `name+keyid+base64(01 ‖ public key)`. @throws NoteError */
-export function verifierKey(name: string, key: KeyObject): string {
+function checkSignature({ kind, check }: Verifier, text: string, bytes: Uint8Array): boolean {
+  if (kind === 'log') return check(new TextEncoder().encode(text), bytes);
+  if (bytes.length <= timeBytes) return false;
+  const time = Number(new DataView(bytes.buffer).getBigUint64(0));
+  return Number.isSafeInteger(time) && check(cosignedMessage(text, time), bytes.slice(timeBytes));
+}
+
+/** What a witness signs (C2SP tlog-cosignature). @param time seconds since 1970 */
+export function cosignedMessage(text: string, time: number): Uint8Array {
+  return new TextEncoder().encode(`cosignature/v1\ntime ${time}\n${text}`);
+}
+
+/** A witness's signature as it stands in a note: the time, and the signature of `cosignedMessage`. */
+export function cosignatureBytes(time: number, signature: Uint8Array): Uint8Array {
+  return concat(bigEndian(time, timeBytes), signature);
+}
+
+/** A verifier key: `name+keyid+base64(kind ‖ public key)`. @throws NoteError when the name can't stand in one */
+export function formatVerifierKey(kind: KeyKind, name: string, publicKey: Uint8Array): string {
   checkName(name);
-  const publicKey = rawPublicKey(key);
-  const id = keyIdOf(name, publicKey).toString(16).padStart(8, '0');
-  return `${name}+${id}+${Buffer.concat([Buffer.of(ed25519), publicKey]).toString('base64')}`;
+  const id = keyIdOf(kind, name, publicKey).toString(16).padStart(8, '0');
+  return `${name}+${id}+${encodeBase64(concat(Uint8Array.of(kindBytes[kind]), publicKey))}`;
 }
 
 /** Reads a verifier key. @throws NoteError that says what is wrong with it */
@@ -100,31 +129,56 @@ export function parseVerifierKey(line: string): Verifier {
   const [, name, hexId, base64] = /^([^+\s]+)\+([0-9a-f]{8})\+(\S+)$/u.exec(line) ?? [];
   const data = base64 === undefined ? null : decodeBase64(base64);
   if (name === undefined || data === null) throw new NoteError('a verifier key is written name+keyid+base64');
-  if (data[0] !== ed25519 || data.length !== 33)
+  const kind = (Object.keys(kindBytes) as KeyKind[]).find((one) => kindBytes[one] === data[0]);
+  if (kind === undefined || data.length !== 1 + publicKeyBytes)
     throw new NoteError('the verifier key is not one of Ed25519');
-  const publicKey = data.subarray(1);
-  const keyId = keyIdOf(name, publicKey);
+  const publicKey = data.slice(1);
+  const keyId = keyIdOf(kind, name, publicKey);
   if (keyId !== Number.parseInt(hexId!, 16))
     throw new NoteError('the verifier key does not fit its own id: it was not copied whole, or was changed');
-  const spki = Buffer.concat([ed25519Spki, publicKey]);
-  return { name, keyId, publicKey: createPublicKey({ key: spki, format: 'der', type: 'spki' }) };
+  return { name, keyId, kind, line, check: ed25519Check(publicKey) };
 }
 
-/** The first four bytes of SHA-256(name ‖ 0A ‖ 01 ‖ public key). */
-function keyIdOf(name: string, publicKey: Buffer): number {
-  const named = Buffer.concat([Buffer.from(`${name}\n`), Buffer.of(ed25519), publicKey]);
-  return createHash('sha256').update(named).digest().readUInt32BE(0);
+/** The first four bytes of SHA-256(name ‖ 0A ‖ kind ‖ public key), by which a signature names its key. */
+export function keyIdOf(kind: KeyKind, name: string, publicKey: Uint8Array): number {
+  const hash = new Uint8Array(32);
+  sha256Into(
+    concat(new TextEncoder().encode(`${name}\n`), Uint8Array.of(kindBytes[kind]), publicKey),
+    hash,
+    0,
+  );
+  return new DataView(hash.buffer).getUint32(0);
 }
 
-function rawPublicKey(key: KeyObject): Buffer {
-  const publicKey = key.type === 'private' ? createPublicKey(key) : key;
-  return publicKey.export({ type: 'spki', format: 'der' }).subarray(ed25519Spki.length);
+/** Base64 as RFC 4648 has it, with its padding. */
+export function encodeBase64(bytes: Uint8Array): string {
+  let binary = '';
+  for (const byte of bytes) binary += String.fromCharCode(byte);
+  return btoa(binary);
 }
 
-/** Base64 as RFC 4648 has it, with its padding; null for anything else. */
-export function decodeBase64(text: string): Buffer | null {
-  const bytes = Buffer.from(text, 'base64');
-  return bytes.toString('base64') === text ? bytes : null;
+/** Reads base64 as RFC 4648 has it, with its padding; null for anything else. */
+export function decodeBase64(text: string): Uint8Array<ArrayBuffer> | null {
+  if (!/^[A-Za-z0-9+/]*={0,2}$/.test(text) || text.length % 4 !== 0) return null;
+  const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+  return encodeBase64(bytes) === text ? bytes : null;
+}
+
+function concat(...parts: Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
+
+function bigEndian(number: number, length: 4 | 8): Uint8Array {
+  const view = new DataView(new ArrayBuffer(length));
+  if (length === 4) view.setUint32(0, number);
+  else view.setBigUint64(0, BigInt(number));
+  return new Uint8Array(view.buffer);
 }
 
 function checkText(text: string): void {

@@ -1,6 +1,6 @@
 import { openCheckpoint, type Checkpoint } from './checkpoint.ts';
 import { hashBytes, leafHash, verifyInclusion, type Hash } from './merkle.ts';
-import { decodeBase64, NoteError, type Verifier } from './note.ts';
+import { decodeBase64, encodeBase64, NoteError, type Verifier } from './note.ts';
 
 /** That the log holds an entry, for whoever has the log's verifier key and nothing else (C2SP tlog-proof). */
 export interface Proof {
@@ -15,7 +15,7 @@ const firstLine = 'c2sp.org/tlog-proof@v1';
 const maxHashes = 63;
 
 export function formatProof({ index, hashes, checkpoint }: Proof): string {
-  const lines = hashes.map((hash) => Buffer.from(hash).toString('base64'));
+  const lines = hashes.map(encodeBase64);
   return [firstLine, `index ${index}`, ...lines, '', checkpoint].join('\n');
 }
 

@@ -1,10 +1,10 @@
 import type { KeyObject } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
-import { openCheckpoint, signCheckpoint, type Checkpoint } from './checkpoint.ts';
+import { openCheckpoint, type Checkpoint } from './checkpoint.ts';
 import type { CheckpointFile } from './kept-checkpoint.ts';
 import { equalHashes, type Hash } from './merkle.ts';
-import { NoteError, parseVerifierKey, verifierKey } from './note.ts';
+import { NoteError } from './note.ts';
 import { rootFromTiles, tileWidth, type ReadTile } from './tiles.ts';
 import {
   insertCheckpoint,
@@ -16,6 +16,7 @@ import {
   type PublishedCheckpoint,
   type TreeState,
 } from './tree.ts';
+import { signCheckpoint, verifierOf } from './sign.ts';
 
 /** The background stage that takes entries into the tree, and signs what the tree has become. */
 export interface PublishStage {
@@ -59,7 +60,7 @@ const beginDurably = `
  */
 export function startPublishStage(options: PublishOptions): PublishStage {
   const { pool, origin, key, file, now, onFault, onFailure } = options;
-  const verifier = parseVerifierKey(verifierKey(origin, key));
+  const verifier = verifierOf(origin, key);
   let stopped = false;
   let fault: string | null = null;
   let behindSinceMs: number | null = null;

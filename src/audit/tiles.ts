@@ -1,4 +1,4 @@
-import { hashBytes, inclusionRanges, consistencyRanges, nodeHash, rootOf, emptyRoot } from './merkle.ts';
+import { hashBytes, inclusionRanges, consistencyRanges, nodeHash, perfectRoot, emptyRoot } from './merkle.ts';
 import type { Hash, LeafRange } from './merkle.ts';
 
 /**
@@ -43,8 +43,8 @@ export function tilePath(kind: number | 'entries', n: number, width: number): st
   return `tile/${kind}/${numberPath(n)}${partial}`;
 }
 
-/** 1234067 is x001/x234/067. */
-function numberPath(n: number): string {
+/** The number of a file in a path: 1234067 is x001/x234/067. */
+export function numberPath(n: number): string {
   const digits = String(n);
   const padded = digits.padStart(Math.ceil(digits.length / 3) * 3, '0');
   return padded.replaceAll(/\d{3}(?=\d)/g, 'x$&/');
@@ -69,7 +69,7 @@ export function parseTilePath(path: string): { kind: number | 'entries'; n: numb
 
 /** The hash over a full tile: what stands for it one level above. */
 export function tileRoot(hashes: Uint8Array): Hash {
-  return rootOf(splitHashes(hashes));
+  return perfectRoot(hashes);
 }
 
 /** The hashes of a tile, one by one. */
@@ -77,6 +77,13 @@ export function splitHashes(bytes: Uint8Array): Hash[] {
   const hashes: Hash[] = [];
   for (let at = 0; at < bytes.length; at += hashBytes) hashes.push(bytes.subarray(at, at + hashBytes));
   return hashes;
+}
+
+/** Hashes beside each other: a tile of them. */
+export function joinHashes(hashes: readonly Hash[]): Uint8Array {
+  const bytes = new Uint8Array(hashes.length * hashBytes);
+  for (const [i, hash] of hashes.entries()) bytes.set(hash, i * hashBytes);
+  return bytes;
 }
 
 /** The root of the tree of `size` leaves, from one tile a level. @throws Error as the reader does */
@@ -133,5 +140,5 @@ async function perfectHash(n: number, height: number, size: number, read: ReadTi
   if (bytes.length !== width * hashBytes)
     throw new Error(`${tilePath(level, tile, width)} has ${bytes.length} bytes, not ${width * hashBytes}`);
   const from = (first % tileWidth) * hashBytes;
-  return rootOf(splitHashes(bytes.subarray(from, from + count * hashBytes)));
+  return perfectRoot(bytes.subarray(from, from + count * hashBytes));
 }

@@ -1,26 +1,42 @@
 import type { Checkpoint } from './checkpoint.ts';
-import { expectCheckpoints, growTree, type Find, type StoredCheckpoint } from './expected-checkpoints.ts';
-import { emptyRoot, equalHashes, leafHash, type Hash } from './merkle.ts';
+import {
+  expectCheckpoints,
+  growTree,
+  type Expectations,
+  type Find,
+  type GrowingTree,
+  type StoredCheckpoint,
+} from './expected-checkpoints.ts';
+import { equalHashes, hashBytes, leafHashInto, type Hash } from './merkle.ts';
 import type { Verifier } from './note.ts';
-import { splitHashes, tileRoot, tileWidth, type Tile } from './tiles.ts';
+import { joinHashes, splitHashes, tilePath, tileRoot, tileWidth, type Tile } from './tiles.ts';
 
 /** Where a log is read from: a database, a gateway's address, files. Nothing that it says is believed. */
 export interface LogSource {
   /** How many entries there should be. */
   size(): Promise<number>;
-  /** The entries from `first` to before `end`, as many as there are, by their indices. */
-  entries(first: number, end: number): Promise<StoredLeaf[]>;
-  /** A full tile as it is kept; null where none is. */
-  tile(tile: Tile): Promise<{ hashes: Uint8Array; root: Hash | null } | null>;
+  /** The leaves of the tree of so many entries, tile by tile from tile `from` (0) on, the last one maybe partial. */
+  tiles(size: number, from?: number): AsyncIterable<StoredLeaves>;
+  /** A tile above the leaves as it is kept, partial ones too; null where none is. */
+  tile(tile: Tile): Promise<StoredTile | null>;
   /** Every checkpoint that is kept, the smallest first. */
   checkpoints(): AsyncIterable<StoredCheckpoint>;
 }
 
-export interface StoredLeaf {
-  index: number;
-  bytes: Uint8Array;
-  /** The hash that is stored beside the bytes, where there is one. */
-  leafHash: Hash | null;
+/** What is stored of the entries of one tile of level 0. */
+export interface StoredLeaves {
+  /** The bytes of each entry; null where it is missing. */
+  entries: readonly (Uint8Array | null)[];
+  /** The hashes that are stored beside the bytes, all of them, where there are such. */
+  leafHashes: Uint8Array | null;
+  /** The tile; null where none is kept. */
+  tile: StoredTile | null;
+}
+
+export interface StoredTile {
+  hashes: Uint8Array;
+  /** What is stored beside the hashes as their root, where there is such. */
+  root: Hash | null;
 }
 
 /** Something that is not as it was written, and where. */
@@ -67,25 +83,18 @@ export async function verifyLog(source: LogSource, options: VerifyOptions): Prom
   const size = await source.size();
   const tree = growTree();
   const levels: Hash[][] = [];
-  const expected = expectCheckpoints(source.checkpoints(), { verifiers, outside, find });
+  const expected = await expectCheckpoints(source.checkpoints(), { verifiers, outside, find });
   await expected.meet(tree);
 
-  for (let first = 0; first < size; first += tileWidth) {
-    const end = Math.min(first + tileWidth, size);
-    const leaves = new Map((await source.entries(first, end)).map((leaf) => [leaf.index, leaf]));
-    const tile = { level: 0, n: first / tileWidth, width: tileWidth };
-    const kept = end - first === tileWidth ? await source.tile(tile) : null;
-    const keptHashes = kept === null ? [] : splitHashes(kept.hashes);
-    const hashes: Hash[] = [];
-    for (let index = first; index < end; index++) {
-      const keptHash = keptHashes[index - first] ?? null;
-      hashes.push(checkLeaf(leaves.get(index), { index, keptHash, find }));
-      tree.push(hashes.at(-1)!);
-      await expected.meet(tree);
-    }
-    if (hashes.length === tileWidth) await checkTile(hashes, tile, kept);
-    progress(end, size);
+  let n = 0;
+  for await (const leaves of source.tiles(size)) {
+    const hashes = checkLeaves(leaves, n * tileWidth, find);
+    await growByTile(tree, hashes, expected);
+    if (hashes.length === tileWidth * hashBytes) await checkTile(hashes, { level: 0, n }, leaves.tile);
+    progress(tree.size(), size);
+    n++;
   }
+  await checkPartialTiles();
   await expected.finish(await source.size());
   return {
     entries: size,
@@ -95,52 +104,97 @@ export async function verifyLog(source: LogSource, options: VerifyOptions): Prom
     more,
   };
 
-  /** A tile against the hashes below it; where it completes one above, that too. */
+  /** What an export has of the tiles above the leaves that are not full yet. */
+  async function checkPartialTiles(): Promise<void> {
+    for (const [below, hashes] of levels.entries()) {
+      const [level, width] = [below + 1, hashes.length];
+      if (width === 0) continue;
+      const n = Math.floor(size / tileWidth ** (level + 1));
+      const kept = await source.tile({ level, n, width });
+      if (kept !== null && !equalHashes(kept.hashes, joinHashes(hashes)))
+        find(
+          n * tileWidth ** (level + 1),
+          `${tilePath(level, n, width)} does not have the hashes of its entries`,
+        );
+    }
+  }
+
+  /** A full tile against the hashes below it; where it completes one above, that too. */
   async function checkTile(
-    hashes: Hash[],
-    tile: Tile,
-    kept: { hashes: Uint8Array; root: Hash | null } | null,
+    hashes: Uint8Array,
+    { level, n }: { level: number; n: number },
+    kept: StoredTile | null,
   ): Promise<void> {
-    const root = tileRoot(Buffer.concat(hashes));
-    const name = `tile ${tile.level}/${tile.n}`;
-    const firstIndex = tile.n * tileWidth ** (tile.level + 1);
-    const published = firstIndex + tileWidth ** (tile.level + 1) <= expected.lastSize();
+    const root = tileRoot(hashes);
+    const tile = { level, n, width: tileWidth };
+    const firstIndex = n * tileWidth ** (level + 1);
+    const published = firstIndex + tileWidth ** (level + 1) <= expected.lastSize();
+    // It may have been kept only after its entries were read.
     if (kept === null && published && (await source.tile(tile)) === null)
-      find(firstIndex, `${name} is missing`);
-    if (kept !== null && !equalHashes(kept.hashes, Buffer.concat(hashes))) {
-      const at = splitHashes(kept.hashes).findIndex(
-        (hash, i) => hashes[i] === undefined || !equalHashes(hash, hashes[i]),
-      );
+      find(firstIndex, `tile ${level}/${n} is missing`);
+    if (kept !== null && !equalHashes(kept.hashes, hashes)) {
+      const [stored, due] = [splitHashes(kept.hashes), splitHashes(hashes)];
+      const at = due.findIndex((hash, i) => stored[i] === undefined || !equalHashes(hash, stored[i]));
       find(
-        firstIndex + Math.max(0, at) * tileWidth ** tile.level,
-        `${name} does not have the hashes of its entries`,
+        firstIndex + Math.max(0, at) * tileWidth ** level,
+        `tile ${level}/${n} does not have the hashes of its entries`,
       );
     }
     if (kept?.root != null && !equalHashes(kept.root, root))
-      find(firstIndex, `${name} has another root than its hashes`);
-    const above = (levels[tile.level] ??= []);
+      find(firstIndex, `tile ${level}/${n} has another root than its hashes`);
+    const above = (levels[level] ??= []);
     above.push(root);
     if (above.length < tileWidth) return;
-    levels[tile.level] = [];
-    const aboveTile = { level: tile.level + 1, n: Math.floor(tile.n / tileWidth), width: tileWidth };
-    await checkTile(above, aboveTile, await source.tile(aboveTile));
+    levels[level] = [];
+    const aboveTile = { level: level + 1, n: Math.floor(n / tileWidth), width: tileWidth };
+    await checkTile(joinHashes(above), aboveTile, await source.tile(aboveTile));
   }
 }
 
-/** One entry against its stored hash and its tile's. @returns the hash to go on with */
-function checkLeaf(
-  leaf: StoredLeaf | undefined,
-  { index, keptHash, find }: { index: number; keptHash: Hash | null; find: Find },
-): Hash {
-  if (leaf === undefined) {
-    find(index, `entry ${index} is missing`);
-    // The tile's hash lets what follows be checked all the same.
-    return keptHash ?? emptyRoot;
+/** Adds a tile's leaves: one by one where a checkpoint is due among them, otherwise their root. */
+async function growByTile(tree: GrowingTree, hashes: Uint8Array, expected: Expectations): Promise<void> {
+  const width = hashes.length / hashBytes;
+  if (width === tileWidth && expected.nextSize() >= tree.size() + width) {
+    tree.push(tileRoot(hashes), width);
+    if (expected.nextSize() <= tree.size()) await expected.meet(tree);
+    return;
   }
-  const hash = leafHash(leaf.bytes);
-  if (leaf.leafHash !== null && !equalHashes(hash, leaf.leafHash))
-    find(index, `entry ${index} was altered: its bytes do not have the hash that is stored beside them`);
-  else if (keptHash !== null && !equalHashes(hash, keptHash))
-    find(index, `entry ${index} was altered, inserted or moved, or its tile was: they have different hashes`);
-  return keptHash ?? hash;
+  for (const hash of splitHashes(hashes)) {
+    tree.push(hash);
+    if (expected.nextSize() <= tree.size()) await expected.meet(tree);
+  }
+}
+
+/** The entries of one tile against their stored hashes and the tile's. @returns the hashes to go on with */
+function checkLeaves({ entries, leafHashes, tile }: StoredLeaves, first: number, find: Find): Uint8Array {
+  const hashes = new Uint8Array(entries.length * hashBytes);
+  let whole = true;
+  for (let i = 0; i < entries.length; i++) {
+    const bytes = entries[i]!;
+    if (bytes === null) whole = false;
+    else leafHashInto(bytes, hashes, i * hashBytes);
+  }
+  const kept = tile?.hashes ?? null;
+  if (leafHashes !== null && !equalHashes(hashes, leafHashes)) whole = false;
+  if (kept !== null && !equalHashes(hashes, kept)) whole = false;
+  if (whole) return hashes;
+
+  const at = (all: Uint8Array | null, i: number): Hash | null => {
+    const hash = all?.subarray(i * hashBytes, (i + 1) * hashBytes);
+    return hash?.length === hashBytes ? hash : null;
+  };
+  for (let i = 0; i < entries.length; i++) {
+    const [index, hash, stored, keptHash] = [first + i, at(hashes, i)!, at(leafHashes, i), at(kept, i)];
+    if (entries[i] === null) find(index, `entry ${index} is missing`);
+    else if (stored !== null && !equalHashes(hash, stored))
+      find(index, `entry ${index} was altered: its bytes do not have the hash that is stored beside them`);
+    else if (keptHash !== null && !equalHashes(hash, keptHash))
+      find(
+        index,
+        `entry ${index} was altered, inserted or moved, or its tile was: they have different hashes`,
+      );
+    // The tile's hash lets what follows be checked all the same.
+    if (keptHash !== null) hashes.set(keptHash, i * hashBytes);
+  }
+  return hashes;
 }

@@ -2,7 +2,6 @@ import t from 'tap';
 import { openAppender } from '../../src/audit/append.ts';
 import { connectionConfig } from '../../src/db/connection.ts';
 import { addPurpose } from '../../src/grants/purposes.ts';
-import { signCheckpoint } from '../../src/audit/checkpoint.ts';
 import { rootOf } from '../../src/audit/merkle.ts';
 import { actor, checkAuditLog, createDatabase, keys, logOrigin, type TestDatabase } from '../helper.ts';
 import {
@@ -15,6 +14,7 @@ import {
   startAppender,
   untilBlocked,
 } from './log.ts';
+import { signCheckpoint } from '../../src/audit/sign.ts';
 
 const failure = { name: 'Problem', code: 'audit-unavailable' };
 

@@ -2,11 +2,11 @@ import { createHash, generateKeyPairSync, randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { signCheckpoint } from '../../src/audit/checkpoint.ts';
 import { leafHash, rootOf } from '../../src/audit/merkle.ts';
 import { formatProof } from '../../src/audit/proof.ts';
-import { parseVerifierKey, verifierKey } from '../../src/audit/note.ts';
+import { parseVerifierKey } from '../../src/audit/note.ts';
 import { runCommand } from '../fixtures/command.ts';
+import { signCheckpoint, verifierKey } from '../../src/audit/sign.ts';
 
 const key = generateKeyPairSync('ed25519').privateKey;
 const pem = (of: typeof key): string => of.export({ type: 'pkcs8', format: 'pem' }) as string;

@@ -1,7 +1,6 @@
 import t from 'tap';
 import { openCheckpoint, type Checkpoint } from '../../src/audit/checkpoint.ts';
 import { leafHash, verifyConsistency, verifyInclusion } from '../../src/audit/merkle.ts';
-import { parseVerifierKey, verifierKey } from '../../src/audit/note.ts';
 import {
   proveConsistency,
   proveInclusion,
@@ -11,9 +10,10 @@ import {
 } from '../../src/audit/tiles.ts';
 import { checkAuditLog, keys, logOrigin, startGateway } from '../helper.ts';
 import { until } from './log.ts';
+import { verifierOf } from '../../src/audit/sign.ts';
 
 const test = await startGateway(t);
-const verifier = parseVerifierKey(verifierKey(logOrigin, keys.log));
+const verifier = verifierOf(logOrigin, keys.log);
 const persona = { id: '999901198804120024', fields: ['name'] };
 
 async function fetchCheckpoint(): Promise<Checkpoint> {

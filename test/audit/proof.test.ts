@@ -1,16 +1,16 @@
 import { generateKeyPairSync } from 'node:crypto';
 import fc from 'fast-check';
 import t from 'tap';
-import { signCheckpoint } from '../../src/audit/checkpoint.ts';
 import { leafHash } from '../../src/audit/merkle.ts';
-import { NoteError, parseVerifierKey, verifierKey } from '../../src/audit/note.ts';
+import { NoteError } from '../../src/audit/note.ts';
 import { formatProof, parseProof, verifyProof } from '../../src/audit/proof.ts';
 import { proveInclusion, rootFromTiles } from '../../src/audit/tiles.ts';
 import { tilesOf } from './tree.ts';
+import { signCheckpoint, verifierOf } from '../../src/audit/sign.ts';
 
 const origin = 'onevisit.test/audit';
 const key = generateKeyPairSync('ed25519').privateKey;
-const verifiers = [parseVerifierKey(verifierKey(origin, key))];
+const verifiers = [verifierOf(origin, key)];
 const entries = Array.from({ length: 300 }, (_, i) => Buffer.from(`entry ${i}`));
 const read = tilesOf(entries.map(leafHash));
 

@@ -1,14 +1,13 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import t, { type Test } from 'tap';
-import { signCheckpoint } from '../../src/audit/checkpoint.ts';
 import { checkpointFile } from '../../src/audit/kept-checkpoint.ts';
-import { parseVerifierKey, verifierKey } from '../../src/audit/note.ts';
 import { rootOf } from '../../src/audit/merkle.ts';
 import { startPublishStage, type PublishStage } from '../../src/audit/publish-stage.ts';
 import { openDatabase } from '../../src/db/database.ts';
 import { checkAuditLog, createDatabase, keys, logOrigin, type TestDatabase } from '../helper.ts';
 import { connect, countEntries, killSessions, newLeaf, readVersion, until } from './log.ts';
+import { signCheckpoint, verifierOf } from '../../src/audit/sign.ts';
 
 /** Appends entries until the log has this many. */
 async function fillTo(test: TestDatabase, size: number): Promise<void> {
@@ -24,7 +23,7 @@ async function fillTo(test: TestDatabase, size: number): Promise<void> {
   await client.end();
 }
 
-const verifier = parseVerifierKey(verifierKey(logOrigin, keys.log));
+const verifier = verifierOf(logOrigin, keys.log);
 const fileIn = (home: string): string => checkpointFile(home, verifier).path;
 
 interface Started {

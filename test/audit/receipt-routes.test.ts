@@ -1,13 +1,13 @@
 import { createHash, randomUUID } from 'node:crypto';
 import t, { type Test } from 'tap';
 import type { LightMyRequestResponse } from 'fastify';
-import { parseVerifierKey, verifierKey } from '../../src/audit/note.ts';
 import { verifyProof } from '../../src/audit/proof.ts';
 import { checkAuditLog, keys, logOrigin, startGateway } from '../helper.ts';
 import { connect, countEntries, until } from './log.ts';
+import { verifierOf } from '../../src/audit/sign.ts';
 
 const test = await startGateway(t);
-const verifiers = [parseVerifierKey(verifierKey(logOrigin, keys.log))];
+const verifiers = [verifierOf(logOrigin, keys.log)];
 const persona = { id: '999901198804120024', fields: ['name', 'birth_date'] };
 const official = { 'exchange-official': 'auditor-7' };
 

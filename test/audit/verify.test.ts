@@ -2,45 +2,17 @@ import fc from 'fast-check';
 import t from 'tap';
 import { openCheckpoint } from '../../src/audit/checkpoint.ts';
 import { databaseSource } from '../../src/audit/database-source.ts';
-import { checkpointFile } from '../../src/audit/kept-checkpoint.ts';
-import { parseVerifierKey, verifierKey } from '../../src/audit/note.ts';
-import { startPublishStage } from '../../src/audit/publish-stage.ts';
+import { verifierKey } from '../../src/audit/sign.ts';
 import { verifyLog, type Verdict } from '../../src/audit/verify.ts';
-import { openDatabase } from '../../src/db/database.ts';
-import { createDatabase, keys, logOrigin } from '../helper.ts';
+import { keys, logOrigin } from '../helper.ts';
 import { runCommand } from '../fixtures/command.ts';
-import { connect, newLeaf, readVersion, countEntries, until } from './log.ts';
+import { connect, newLeaf } from './log.ts';
+import { createPublishedLog, verifiers } from './published-log.ts';
 
-const test = await createDatabase(t);
-const verifiers = [parseVerifierKey(verifierKey(logOrigin, keys.log))];
 const size = 700;
 const tampering = 1000;
-
-/** A live log: entries that came in parts, each part published. */
-const { pool, close } = openDatabase(test.gatewayUrl, 'test publish', { maxConnections: 1 });
-const file = checkpointFile(t.testdir(), verifiers[0]!);
-const stage = startPublishStage({
-  pool,
-  origin: logOrigin,
-  key: keys.log,
-  file,
-  now: () => new Date(),
-  onFault: (fault) => t.fail(fault),
-  onFailure: (error) => t.fail(String(error)),
-});
-const published = async (): Promise<number> =>
-  (await test.pool.query<{ size: number }>('select max(size) as size from audit.checkpoint')).rows[0]!.size;
-for (const upTo of [254, 256, 300, 520, 690, size]) {
-  const leaves = Array.from({ length: upTo - (await countEntries(test)) }, () => newLeaf());
-  await test.pool.query('select audit.append($1, $2, $3)', [
-    await readVersion(test),
-    leaves.map(({ bytes }) => bytes),
-    leaves.map(({ hash }) => hash),
-  ]);
-  await until(`a checkpoint of ${upTo}`, async () => (await published()) === upTo);
-}
-await stage.stop();
-await close();
+/** A live log. */
+const { test, file } = await createPublishedLog(t, [254, 256, 300, 520, 690, size]);
 const outside = [openCheckpoint(file.read()!, verifiers)];
 
 const superuser = await connect(t, test.adminUrl);

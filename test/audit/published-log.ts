@@ -1,0 +1,46 @@
+import type { Test } from 'tap';
+import { checkpointFile, type CheckpointFile } from '../../src/audit/kept-checkpoint.ts';
+import { startPublishStage } from '../../src/audit/publish-stage.ts';
+import { verifierOf } from '../../src/audit/sign.ts';
+import { openDatabase } from '../../src/db/database.ts';
+import { createDatabase, keys, logOrigin, type TestDatabase } from '../helper.ts';
+import { countEntries, newLeaf, readVersion, until } from './log.ts';
+
+export const verifiers = [verifierOf(logOrigin, keys.log)];
+
+/** A log whose entries came in parts, each part published: the sizes are those of its checkpoints. */
+export async function createPublishedLog(
+  t: Test,
+  sizes: number[],
+): Promise<{ test: TestDatabase; file: CheckpointFile; grow: (size: number) => Promise<void> }> {
+  const test = await createDatabase(t);
+  const file = checkpointFile(t.testdir(), verifiers[0]!);
+  const published = async (): Promise<number> =>
+    (await test.pool.query<{ size: number }>('select max(size) as size from audit.checkpoint')).rows[0]!.size;
+
+  /** Appends entries up to a size, and publishes them. */
+  async function grow(size: number): Promise<void> {
+    const { pool, close } = openDatabase(test.gatewayUrl, 'test publish', { maxConnections: 1 });
+    const stage = startPublishStage({
+      pool,
+      origin: logOrigin,
+      key: keys.log,
+      file,
+      now: () => new Date(),
+      onFault: (fault) => t.fail(fault),
+      onFailure: (error) => t.fail(String(error)),
+    });
+    const leaves = Array.from({ length: size - (await countEntries(test)) }, () => newLeaf());
+    await test.pool.query('select audit.append($1, $2, $3)', [
+      await readVersion(test),
+      leaves.map(({ bytes }) => bytes),
+      leaves.map(({ hash }) => hash),
+    ]);
+    await until(`a checkpoint of ${size}`, async () => (await published()) === size);
+    await stage.stop();
+    await close();
+  }
+
+  for (const size of sizes) await grow(size);
+  return { test, file, grow };
+}
