@@ -1,19 +1,22 @@
 import { createPublicKey } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
-import type pg from 'pg';
+import { text as readStream } from 'node:stream/consumers';
 import { withAdminUrl } from '../admin.ts';
 import { listOption, type Command, type CommandInput, type CommandResult } from '../command.ts';
 import { ConfigError, type Config } from '../config.ts';
 import { openDatabase } from '../db/database.ts';
 import { UserError } from '../errors.ts';
 import { readLogKey } from '../keys.ts';
+import { checkReceipt, holding, readText } from './check-receipt.ts';
 import { openCheckpoint, type Checkpoint } from './checkpoint.ts';
 import { databaseSource } from './database-source.ts';
-import { opensCommitment } from './entry.ts';
+import { exportLog } from './export.ts';
 import { checkpointFile } from './kept-checkpoint.ts';
-import { decodeBase64, NoteError, parseVerifierKey, verifierKey, type Verifier } from './note.ts';
-import { verifyProof } from './proof.ts';
-import { verifyLog } from './verify.ts';
+import { folderFiles, gatewayFiles } from './log-files.ts';
+import { NoteError, parseVerifierKey, type Verifier } from './note.ts';
+import { verifierKey } from './sign.ts';
+import { LogFormatError, tilesSource } from './tiles-source.ts';
+import type { Queryable } from './tree.ts';
+import { verifyLog, type LogSource, type Verdict } from './verify.ts';
 
 export const auditCommands: Command[] = [
   {
@@ -27,9 +30,15 @@ export const auditCommands: Command[] = [
   },
   {
     name: 'audit verify',
-    summary: 'check the whole audit log in the database, or one receipt',
+    summary: "check the whole audit log, in the database, at a gateway's address or exported, or one receipt",
     needs: 'home',
     options: [
+      { flags: '--url <url>', description: "the log of a running gateway, in place of the database's" },
+      {
+        flags: '--token-file <file>',
+        description: 'with --url: an access token of the audit office; "-" reads it from standard input',
+      },
+      { flags: '--export <folder>', description: 'what "audit export" wrote, in place of a database' },
       {
         flags: '--checkpoint <file...>',
         description: 'signed checkpoints that somebody kept: the log must continue each',
@@ -38,102 +47,130 @@ export const auditCommands: Command[] = [
       { flags: '--body <file>', description: 'with a receipt: the body that was received, byte by byte' },
       { flags: '--salt <base64>', description: "with a body: Exchange-Salt; default the receipt's own" },
       {
-        flags: '--key <verifier key>',
-        description: 'what "audit key" prints; default from the own key file',
+        flags: '--key <verifier key...>',
+        description: 'what "audit key" prints, old ones too; default from the own key file',
       },
     ],
     run: async ({ options, config, progress }) => {
-      const key = typeof options.key === 'string' ? options.key : ownVerifierKey(config);
-      if (typeof options.receipt === 'string') return checkReceipt(options.receipt, key, options);
-      for (const name of ['body', 'salt'])
-        if (options[name] !== undefined) throw new UserError(`--${name}: goes with --receipt`);
-      return checkLog(config, key, listOption(options.checkpoint), progress);
+      refuseTogether(options);
+      const keys = options.key === undefined ? [ownVerifierKey(config)] : [options.key].flat().map(String);
+      const verifiers = keys.map((key) => holding('--key', () => parseVerifierKey(key)));
+      return typeof options.receipt === 'string'
+        ? checkReceipt(options.receipt, verifiers, options)
+        : withSource({ options, config }, (source) =>
+            checkLog(source, {
+              verifiers,
+              files: listOption(options.checkpoint),
+              // An export may be older than what the home has seen.
+              home: options.export === undefined ? config.home : null,
+              progress,
+            }),
+          );
+    },
+  },
+  {
+    name: 'audit export',
+    summary: 'write the audit log to a folder, for verifying elsewhere; an earlier export is continued',
+    needs: 'home',
+    options: [{ flags: '--out <folder>', description: 'a new folder, or one of an export', required: true }],
+    run: async ({ options, config, progress }) => {
+      const folder = String(options.out);
+      const { size, origin } = await withDatabase(config, (db) =>
+        exportLog(db, folder, (done, total) => progress(done, total, 'exporting entries')),
+      );
+      return { json: { size, origin, folder }, text: `${size} entries of ${origin} are in ${folder}` };
     },
   },
 ];
 
-interface Receipt {
-  entry: Buffer;
-  proof: string;
-  salt: string | undefined;
+/** Options that say nothing together are a misunderstanding. @throws UserError */
+function refuseTogether(options: CommandInput['options']): void {
+  const goesWith: [string, string][] = [
+    ['body', 'receipt'],
+    ['salt', 'body'],
+    ['token-file', 'url'],
+  ];
+  const value = (name: string): unknown => options[name === 'token-file' ? 'tokenFile' : name];
+  for (const [name, other] of goesWith)
+    if (value(name) !== undefined && value(other) === undefined)
+      throw new UserError(`--${name}: goes with --${other}`);
+  const sources = ['url', 'export', 'receipt'].filter((name) => value(name) !== undefined);
+  if (sources.length > 1) throw new UserError(`--${sources[0]}: does not go with --${sources[1]}`);
 }
 
 /** @throws ConfigError, UserError when there is no own key */
 function ownVerifierKey(config: Config): string {
   const file = config.keyFiles.LOG_KEY_FILE;
-  if (file === undefined) throw new UserError('LOG_KEY_FILE: required when DATABASE_URL is set');
+  if (file === undefined)
+    throw new UserError('--key: required, because LOG_KEY_FILE is not set; "audit key" prints it');
   const { key, faults } = readLogKey(file);
   if (key === null) throw new ConfigError(faults);
   return verifierKey(config.logOrigin, createPublicKey(key));
 }
 
-function parseReceipt(file: string, text: string): Receipt {
-  try {
-    const { entry, proof, salt } = JSON.parse(text) as Record<string, unknown>;
-    const bytes = typeof entry === 'string' ? decodeBase64(entry) : null;
-    if (bytes !== null && typeof proof === 'string' && (salt === undefined || typeof salt === 'string'))
-      return { entry: bytes, proof, salt };
-  } catch {
-    // Said below, without the parser's message: it quotes the file.
-  }
-  throw new UserError(`${file}: is no receipt: JSON with "entry" in base64 and "proof" is expected`);
-}
-
-async function checkReceipt(
-  file: string,
-  key: string,
-  options: CommandInput['options'],
+function withSource(
+  { options, config }: Pick<CommandInput, 'options' | 'config'>,
+  work: (source: LogSource) => Promise<CommandResult>,
 ): Promise<CommandResult> {
-  const receipt = parseReceipt(file, await readText('--receipt', file));
-  const verifier = parseKey(key);
-  const { index, checkpoint } = holding('the receipt', () =>
-    verifyProof(receipt.proof, receipt.entry, [verifier]),
-  );
-  const body = typeof options.body === 'string' ? await checkBody(options.body, receipt, options.salt) : null;
-  const lines = [
-    `entry ${index} is in the log, under a signed checkpoint of ${checkpoint.size} entries`,
-    ...(body === null ? [] : ['the body is the one that was sent']),
-  ];
-  return { json: { index, size: checkpoint.size, body }, text: lines.join('\n') };
-}
-
-/** What must hold for the command to go on. @throws UserError instead of a NoteError */
-function holding<T>(what: string, check: () => T): T {
-  try {
-    return check();
-  } catch (error) {
-    if (error instanceof NoteError) throw new UserError(`${what} does not hold: ${error.message}`);
-    throw error;
+  if (typeof options.export === 'string') return work(tilesSource(folderFiles(options.export)));
+  if (typeof options.url === 'string') {
+    const base = parseUrl(options.url);
+    return work(tilesSource(gatewayFiles(base, () => readToken(options.tokenFile))));
   }
+  return withDatabase(config, (db) => work(databaseSource(db)));
 }
 
-function parseKey(key: string): Verifier {
-  return holding('--key', () => parseVerifierKey(key));
+function parseUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  if (url === null || !['http:', 'https:'].includes(url.protocol) || url.search || url.hash || url.username)
+    throw new UserError('--url: is not the http or https URL of a gateway');
+  return url.href.replace(/\/+$/, '');
 }
 
-/** The whole log in the database, against the checkpoints in it, the one in the home, and those given. */
+async function readToken(file: string | string[] | boolean | undefined): Promise<string> {
+  if (typeof file !== 'string')
+    throw new UserError('--token-file: required, because entries are shown to the audit office alone');
+  const token = file === '-' ? await readStream(process.stdin) : await readText('--token-file', file);
+  if (!/^[\w.~+/=-]+$/.test(token.trim())) throw new UserError('--token-file: holds no access token');
+  return token.trim();
+}
+
+interface LogCheck {
+  verifiers: readonly Verifier[];
+  files: string[];
+  /** Where a gateway keeps the last checkpoint that it has seen. */
+  home: string | null;
+  progress: CommandInput['progress'];
+}
+
+/** The whole log, against the checkpoints in it, the one in the home, and those given. */
 async function checkLog(
-  config: Config,
-  key: string,
-  files: string[],
-  progress: CommandInput['progress'],
+  source: LogSource,
+  { verifiers, files, home, progress }: LogCheck,
 ): Promise<CommandResult> {
-  const verifier = parseKey(key);
   const outside: Checkpoint[] = [];
-  const own = checkpointFile(config.home, verifier);
-  const kept = own.read();
-  if (kept !== null) outside.push(holding(own.path, () => openCheckpoint(kept, [verifier])));
+  for (const verifier of verifiers) {
+    if (home === null) break;
+    const own = checkpointFile(home, verifier);
+    const kept = own.read();
+    if (kept !== null) outside.push(holding(own.path, () => openCheckpoint(kept, verifiers)));
+  }
   for (const file of files) {
     const note = await readText('--checkpoint', file);
-    outside.push(holding(file, () => openCheckpoint(note, [verifier])));
+    outside.push(holding(file, () => openCheckpoint(note, verifiers)));
   }
-  const { findings, more, ...verdict } = await withDatabase(config, (pool) =>
-    verifyLog(databaseSource(pool), {
-      verifiers: [verifier],
-      outside,
-      progress: (done, total) => progress(done, total, 'checking entries'),
-    }),
-  );
+  const onProgress = (done: number, total: number): void => progress(done, total, 'checking entries');
+  const verdict = await verifyLog(source, { verifiers, outside, progress: onProgress }).catch(unreadableLog);
+  return tell(verdict, outside.length);
+}
+
+function unreadableLog(error: unknown): never {
+  if (error instanceof LogFormatError || error instanceof NoteError)
+    throw new UserError(`the audit log can't be read: ${error.message}`, { cause: error });
+  throw error;
+}
+
+function tell({ findings, more, ...verdict }: Verdict, outside: number): CommandResult {
   if (findings.length > 0)
     throw new UserError(
       [
@@ -145,13 +182,13 @@ async function checkLog(
   const { entries, checkpoints, uncovered } = verdict;
   const lines = [
     `${entries} entries and ${checkpoints} checkpoints are as they were written`,
-    ...(outside.length > 0 ? [`the log continues the ${outside.length} checkpoints kept outside`] : []),
+    ...(outside > 0 ? [`the log continues the ${outside} checkpoints kept outside`] : []),
     ...(uncovered > 0 ? [`the last ${uncovered} entries are covered by no checkpoint yet`] : []),
   ];
-  return { json: { ...verdict, outside: outside.length }, text: lines.join('\n') };
+  return { json: { ...verdict, outside }, text: lines.join('\n') };
 }
 
-function withDatabase<T>(config: Config, work: (pool: pg.Pool) => Promise<T>): Promise<T> {
+function withDatabase<T>(config: Config, work: (db: Queryable) => Promise<T>): Promise<T> {
   const url = config.adminDatabaseUrl ?? config.databaseUrl;
   const onUrl = async (found: string): Promise<T> => {
     const { pool, close } = openDatabase(found, 'onevisit verify', { maxConnections: 1 });
@@ -162,30 +199,4 @@ function withDatabase<T>(config: Config, work: (pool: pg.Pool) => Promise<T>): P
     }
   };
   return url === null ? withAdminUrl(config, onUrl) : onUrl(url);
-}
-
-async function checkBody(file: string, receipt: Receipt, given: unknown): Promise<true> {
-  const entry = JSON.parse(receipt.entry.toString()) as { body?: unknown };
-  const text = typeof given === 'string' ? given : receipt.salt;
-  if (text === undefined) throw new UserError('--salt: required, because the receipt has none');
-  const salt = decodeBase64(text);
-  if (salt?.length !== 32) throw new UserError('--salt: is not 32 bytes in base64');
-  if (typeof entry.body !== 'string')
-    throw new UserError('the entry is bound to no body: nothing was released');
-  const body = await readFile(file).catch(unreadable('--body', file));
-  if (!opensCommitment(entry.body, salt, body))
-    throw new UserError(`${file}: is not the body that was sent, or the salt is that of another exchange`);
-  return true;
-}
-
-function readText(option: string, file: string): Promise<string> {
-  return readFile(file, 'utf8').catch(unreadable(option, file));
-}
-
-function unreadable(option: string, file: string) {
-  return (error: unknown): never => {
-    throw new UserError(`${option}: cannot read ${file} (${(error as NodeJS.ErrnoException).code})`, {
-      cause: error,
-    });
-  };
 }

@@ -1,0 +1,118 @@
+import { mkdir, rename, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { UserError } from '../errors.ts';
+import { parseCheckpoint, type Checkpoint } from './checkpoint.ts';
+import { databaseSource } from './database-source.ts';
+import { folderFiles } from './log-files.ts';
+import { NoteError, parseNote } from './note.ts';
+import { checkpointsPath, encodeBundle } from './tiles-source.ts';
+import { levelWidth, tilePath, tilesOfLevel, tileWidth } from './tiles.ts';
+import { findLastCheckpoint, LogFault, tileReader, type Queryable } from './tree.ts';
+
+const checkpointsAFile = 1000;
+
+/**
+ * Writes a log to a folder as C2SP tlog-tiles lays it out, up to its last checkpoint, with the checkpoints that are
+ * kept: all that a verifier needs beside the verifier key. An export that was broken off, or is of last month, goes on
+ * where it ends.
+ *
+ * @returns the size of the checkpoint
+ * @throws UserError when there is no checkpoint yet, an entry is missing, or the folder has another log
+ */
+export async function exportLog(
+  db: Queryable,
+  folder: string,
+  progress: (done: number, total: number) => void,
+): Promise<{ size: number; origin: string }> {
+  const last = await findLastCheckpoint(db);
+  if (last === null)
+    throw new UserError('the log has no checkpoint yet: a running gateway signs one a second');
+  const { origin, size } = readCheckpoint(last.note, 'the last checkpoint in the database');
+  await checkFolder(folder, { origin, size });
+  const source = databaseSource(db);
+
+  let n = await countFullTiles(folder, Math.floor(size / tileWidth));
+  for await (const { entries, leafHashes } of source.tiles(size, n)) {
+    const missing = entries.indexOf(null);
+    if (missing >= 0 || leafHashes === null)
+      throw new UserError(
+        `entry ${n * tileWidth + Math.max(0, missing)} is missing: see "onevisit audit verify"`,
+      );
+    await write(folder, tilePath(0, n, entries.length), leafHashes);
+    await write(folder, tilePath('entries', n, entries.length), encodeBundle(entries as Uint8Array[]));
+    n++;
+    progress(Math.min(size, n * tileWidth), size);
+  }
+  const read = tileReader(db, size);
+  for (let level = 1; levelWidth(size, level) > 0; level++)
+    for (const tile of tilesOfLevel(size, level))
+      await write(folder, tilePath(level, tile.n, tile.width), await read(tile).catch(notWhole));
+
+  let lines: string[] = [];
+  let file = 0;
+  const flush = async (): Promise<void> => {
+    await write(folder, checkpointsPath(file++), lines.join(''));
+    lines = [];
+  };
+  for await (const { note, beside } of source.checkpoints()) {
+    if (beside !== null && beside.size > size) break;
+    lines.push(`${JSON.stringify(note)}\n`);
+    if (lines.length === checkpointsAFile) await flush();
+  }
+  if (lines.length > 0) await flush();
+  // Last, so that a folder with a checkpoint has all that it covers.
+  await write(folder, 'checkpoint', last.note);
+  return { size, origin };
+}
+
+function notWhole(error: unknown): never {
+  if (error instanceof LogFault) throw new UserError(error.message);
+  throw error;
+}
+
+function readCheckpoint(note: string, what: string): Checkpoint {
+  try {
+    return parseCheckpoint(parseNote(note).text);
+  } catch (error) {
+    if (error instanceof NoteError) throw new UserError(`${what} is none: ${error.message}`);
+    throw error;
+  }
+}
+
+/** @throws UserError when the folder has an export of another log, or a longer one */
+async function checkFolder(
+  folder: string,
+  { origin, size }: { origin: string; size: number },
+): Promise<void> {
+  const note = await folderFiles(folder)('checkpoint');
+  if (note === null) return;
+  const there = readCheckpoint(Buffer.from(note).toString(), join(folder, 'checkpoint'));
+  if (there.origin !== origin)
+    throw new UserError(`${folder} has an export of another log, ${there.origin}: give another folder`);
+  if (there.size > size)
+    throw new UserError(
+      `${folder} has an export of ${there.size} entries, and the log's last checkpoint is of ${size}: the log lost its ` +
+        'end, or is another one; keep the export, and see "onevisit audit verify"',
+    );
+}
+
+/** How many full tiles are there already, from the first on without a gap. */
+async function countFullTiles(folder: string, most: number): Promise<number> {
+  for (let n = 0; n < most; n++)
+    for (const kind of [0, 'entries'] as const)
+      if ((await stat(join(folder, tilePath(kind, n, tileWidth))).catch(() => null)) === null) return n;
+  return most;
+}
+
+/** A file is there whole or not at all. */
+async function write(folder: string, path: string, content: Uint8Array | string): Promise<void> {
+  const file = join(folder, path);
+  const unfinished = `${file}.unfinished`;
+  try {
+    await mkdir(dirname(file), { recursive: true });
+    await writeFile(unfinished, content);
+    await rename(unfinished, file);
+  } catch (error) {
+    throw new UserError(`cannot write ${file} (${(error as NodeJS.ErrnoException).code})`, { cause: error });
+  }
+}
