@@ -1,9 +1,10 @@
 import { createPublicKey } from 'node:crypto';
 import { text as readStream } from 'node:stream/consumers';
+import pg from 'pg';
 import { withAdminUrl } from '../admin.ts';
 import { listOption, type Command, type CommandInput, type CommandResult } from '../command.ts';
 import { ConfigError, type Config } from '../config.ts';
-import { openDatabase } from '../db/database.ts';
+import { connectionConfig } from '../db/connection.ts';
 import { UserError } from '../errors.ts';
 import { readLogKey } from '../keys.ts';
 import { checkReceipt, holding, readText } from './check-receipt.ts';
@@ -15,7 +16,6 @@ import { folderFiles, gatewayFiles } from './log-files.ts';
 import { NoteError, parseVerifierKey, type Verifier } from './note.ts';
 import { verifierKey } from './sign.ts';
 import { LogFormatError, tilesSource } from './tiles-source.ts';
-import type { Queryable } from './tree.ts';
 import { verifyLog, type LogSource, type Verdict } from './verify.ts';
 
 export const auditCommands: Command[] = [
@@ -102,7 +102,7 @@ function refuseTogether(options: CommandInput['options']): void {
 function ownVerifierKey(config: Config): string {
   const file = config.keyFiles.LOG_KEY_FILE;
   if (file === undefined)
-    throw new UserError('--key: required, because LOG_KEY_FILE is not set; "audit key" prints it');
+    throw new UserError('LOG_KEY_FILE: required when DATABASE_URL is set; or --key where a command takes it');
   const { key, faults } = readLogKey(file);
   if (key === null) throw new ConfigError(faults);
   return verifierKey(config.logOrigin, createPublicKey(key));
@@ -188,14 +188,17 @@ function tell({ findings, more, ...verdict }: Verdict, outside: number): Command
   return { json: { ...verdict, outside }, text: lines.join('\n') };
 }
 
-function withDatabase<T>(config: Config, work: (db: Queryable) => Promise<T>): Promise<T> {
+function withDatabase<T>(config: Config, work: (client: pg.ClientBase) => Promise<T>): Promise<T> {
   const url = config.adminDatabaseUrl ?? config.databaseUrl;
   const onUrl = async (found: string): Promise<T> => {
-    const { pool, close } = openDatabase(found, 'onevisit verify', { maxConnections: 1 });
+    const client = new pg.Client(connectionConfig(found, 'onevisit verify'));
+    // What happens to it is heard of by whoever asks it.
+    client.on('error', () => undefined);
     try {
-      return await work(pool);
+      await client.connect();
+      return await work(client);
     } finally {
-      await close();
+      await client.end();
     }
   };
   return url === null ? withAdminUrl(config, onUrl) : onUrl(url);

@@ -1,5 +1,6 @@
 import { mkdir, rename, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import type pg from 'pg';
 import { UserError } from '../errors.ts';
 import { parseCheckpoint, type Checkpoint } from './checkpoint.ts';
 import { databaseSource } from './database-source.ts';
@@ -7,7 +8,7 @@ import { folderFiles } from './log-files.ts';
 import { NoteError, parseNote } from './note.ts';
 import { checkpointsPath, encodeBundle } from './tiles-source.ts';
 import { levelWidth, tilePath, tilesOfLevel, tileWidth } from './tiles.ts';
-import { findLastCheckpoint, LogFault, tileReader, type Queryable } from './tree.ts';
+import { findLastCheckpoint, LogFault, tileReader } from './tree.ts';
 
 const checkpointsAFile = 1000;
 
@@ -20,16 +21,16 @@ const checkpointsAFile = 1000;
  * @throws UserError when there is no checkpoint yet, an entry is missing, or the folder has another log
  */
 export async function exportLog(
-  db: Queryable,
+  client: pg.ClientBase,
   folder: string,
   progress: (done: number, total: number) => void,
 ): Promise<{ size: number; origin: string }> {
-  const last = await findLastCheckpoint(db);
+  const last = await findLastCheckpoint(client);
   if (last === null)
     throw new UserError('the log has no checkpoint yet: a running gateway signs one a second');
   const { origin, size } = readCheckpoint(last.note, 'the last checkpoint in the database');
   await checkFolder(folder, { origin, size });
-  const source = databaseSource(db);
+  const source = databaseSource(client);
 
   let n = await countFullTiles(folder, Math.floor(size / tileWidth));
   for await (const { entries, leafHashes } of source.tiles(size, n)) {
@@ -43,7 +44,7 @@ export async function exportLog(
     n++;
     progress(Math.min(size, n * tileWidth), size);
   }
-  const read = tileReader(db, size);
+  const read = tileReader(client, size);
   for (let level = 1; levelWidth(size, level) > 0; level++)
     for (const tile of tilesOfLevel(size, level))
       await write(folder, tilePath(level, tile.n, tile.width), await read(tile).catch(notWhole));

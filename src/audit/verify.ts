@@ -26,7 +26,7 @@ export interface LogSource {
 /** What is stored of the entries of one tile of level 0. */
 export interface StoredLeaves {
   /** The bytes of each entry; null where it is missing. */
-  entries: readonly (Uint8Array | null)[];
+  entries: (Uint8Array | null)[];
   /** The hashes that are stored beside the bytes, all of them, where there are such. */
   leafHashes: Uint8Array | null;
   /** The tile; null where none is kept. */
@@ -89,8 +89,10 @@ export async function verifyLog(source: LogSource, options: VerifyOptions): Prom
   let n = 0;
   for await (const leaves of source.tiles(size)) {
     const hashes = checkLeaves(leaves, n * tileWidth, find);
-    await growByTile(tree, hashes, expected);
-    if (hashes.length === tileWidth * hashBytes) await checkTile(hashes, { level: 0, n }, leaves.tile);
+    const full = hashes.length === tileWidth * hashBytes;
+    const root = full ? tileRoot(hashes) : null;
+    await growByTile(tree, { hashes, root }, expected);
+    if (root !== null) await checkTile({ hashes, root }, { level: 0, n }, leaves.tile);
     progress(tree.size(), size);
     n++;
   }
@@ -121,11 +123,10 @@ export async function verifyLog(source: LogSource, options: VerifyOptions): Prom
 
   /** A full tile against the hashes below it; where it completes one above, that too. */
   async function checkTile(
-    hashes: Uint8Array,
+    { hashes, root }: { hashes: Uint8Array; root: Hash },
     { level, n }: { level: number; n: number },
     kept: StoredTile | null,
   ): Promise<void> {
-    const root = tileRoot(hashes);
     const tile = { level, n, width: tileWidth };
     const firstIndex = n * tileWidth ** (level + 1);
     const published = firstIndex + tileWidth ** (level + 1) <= expected.lastSize();
@@ -147,22 +148,24 @@ export async function verifyLog(source: LogSource, options: VerifyOptions): Prom
     if (above.length < tileWidth) return;
     levels[level] = [];
     const aboveTile = { level: level + 1, n: Math.floor(n / tileWidth), width: tileWidth };
-    await checkTile(joinHashes(above), aboveTile, await source.tile(aboveTile));
+    const joined = joinHashes(above);
+    await checkTile({ hashes: joined, root: tileRoot(joined) }, aboveTile, await source.tile(aboveTile));
   }
 }
 
 /** Adds a tile's leaves: one by one where a checkpoint is due among them, otherwise their root. */
-async function growByTile(tree: GrowingTree, hashes: Uint8Array, expected: Expectations): Promise<void> {
-  const width = hashes.length / hashBytes;
-  if (width === tileWidth && expected.nextSize() >= tree.size() + width) {
-    tree.push(tileRoot(hashes), width);
-    if (expected.nextSize() <= tree.size()) await expected.meet(tree);
-    return;
-  }
-  for (const hash of splitHashes(hashes)) {
-    tree.push(hash);
-    if (expected.nextSize() <= tree.size()) await expected.meet(tree);
-  }
+async function growByTile(
+  tree: GrowingTree,
+  { hashes, root }: { hashes: Uint8Array; root: Hash | null },
+  expected: Expectations,
+): Promise<void> {
+  if (root !== null && expected.nextSize() >= tree.size() + tileWidth) tree.push(root, tileWidth);
+  else
+    for (const hash of splitHashes(hashes)) {
+      tree.push(hash);
+      if (expected.nextSize() <= tree.size()) await expected.meet(tree);
+    }
+  if (expected.nextSize() <= tree.size()) await expected.meet(tree);
 }
 
 /** The entries of one tile against their stored hashes and the tile's. @returns the hashes to go on with */

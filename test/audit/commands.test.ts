@@ -72,8 +72,7 @@ const verify = (...args: string[]): ReturnType<typeof runCommand> =>
     [
       'audit',
       'verify',
-      '--key',
-      verifierKey(origin, key),
+      ...(args.includes('--key') ? [] : ['--key', verifierKey(origin, key)]),
       ...args.map((arg) => (arg.endsWith('.json') ? join(folder, arg) : arg)),
     ],
     settings,

@@ -9,13 +9,15 @@ import { LogFormatError, tilesSource } from '../../src/audit/tiles-source.ts';
 import { verifyLog, type Verdict } from '../../src/audit/verify.ts';
 import { runCommand } from '../fixtures/command.ts';
 import { keys, logOrigin } from '../helper.ts';
+import { connect } from './log.ts';
 import { createPublishedLog, verifiers } from './published-log.ts';
 
 const size = 600;
 const { test, grow } = await createPublishedLog(t, [254, 256, 300, 520, size]);
 const folder = t.testdir();
+const client = await connect(t, test.gatewayUrl);
 const done: number[] = [];
-await exportLog(test.pool, folder, (at) => done.push(at));
+await exportLog(client, folder, (at) => done.push(at));
 const files = readdirSync(folder, { recursive: true, encoding: 'utf8' })
   .filter((name) => statSync(join(folder, name)).isFile())
   .toSorted();
@@ -80,7 +82,7 @@ await t.test('an export goes on where it ends, and has what came since', async (
   cpSync(folder, continued, { recursive: true });
   await grow(900);
   const steps: number[] = [];
-  t.strictSame(await exportLog(test.pool, continued, (at) => steps.push(at)), {
+  t.strictSame(await exportLog(client, continued, (at) => steps.push(at)), {
     size: 900,
     origin: logOrigin,
   });
@@ -92,12 +94,12 @@ await t.test('refuses a folder with another log, or with more than the log has',
   const root = Buffer.alloc(32);
   const other = t.testdir({ checkpoint: signCheckpoint({ origin: 'other/log', size: 1, root }, keys.log) });
   await t.rejects(
-    exportLog(test.pool, other, () => undefined),
+    exportLog(client, other, () => undefined),
     { message: /another log, other\/log/ },
   );
   const longer = t.testdir({ checkpoint: signCheckpoint({ origin: logOrigin, size: 9999, root }, keys.log) });
   await t.rejects(
-    exportLog(test.pool, longer, () => undefined),
+    exportLog(client, longer, () => undefined),
     { message: /lost its end/ },
   );
 });

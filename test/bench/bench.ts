@@ -10,6 +10,7 @@ import { parseArgs } from 'node:util';
 import { openRig, type Rig } from '../rig.ts';
 import { competitors, findPgbench, type Competitor } from './competitors.ts';
 import { competitorTable, judge, outcomeTable } from './report.ts';
+import { compareVerifier, judgeVerifier } from './verifier.ts';
 import { compete, prepare, serverSettings, type Pace } from './turns.ts';
 
 const names = competitors.map(({ name }) => name);
@@ -78,9 +79,17 @@ async function run({ pace, citizens, chosen, out }: Options): Promise<void> {
   try {
     const idsFile = await prepare(rig);
     const measurements = await compete(rig, chosen, { idsFile, pace, say, interrupted: interruption.signal });
-    const outcomes = judge(measurements);
+    const verifying = await compareVerifier(rig, { rounds: pace.rounds, say });
+    const outcomes = [...judge(measurements), ...judgeVerifier(verifying)];
     console.log(`\n${competitorTable(chosen, measurements)}\n\n${outcomeTable(outcomes)}`);
-    const file = write(out, { ...(await describeRun(rig)), pace, citizens, outcomes, measurements });
+    const file = write(out, {
+      ...(await describeRun(rig)),
+      pace,
+      citizens,
+      outcomes,
+      measurements,
+      verifying,
+    });
     say(`wrote ${file}, ${Math.round((Date.now() - startedAt) / 1000)} s in all`);
   } finally {
     await rig.close();

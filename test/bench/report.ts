@@ -67,23 +67,27 @@ export interface Outcome {
 
 /** Holds what was measured against the targets. */
 export function judge(measurements: readonly Measurement[]): Outcome[] {
-  const ratios = targets.map(({ name, ratio, atLeast, atMost }) => {
-    const wanted = atLeast === undefined ? `at most ${atMost}` : `at least ${atLeast}`;
-    const values = ratiosByRound(measurements, ratio);
-    if (values.length === 0)
-      return { target: name, wanted, median: null, min: null, max: null, reached: null };
-    const middle = median(values);
-    const reached = atLeast === undefined ? middle <= atMost! : middle >= atLeast;
-    return {
-      target: name,
-      wanted,
-      median: middle,
-      min: Math.min(...values),
-      max: Math.max(...values),
-      reached,
-    };
-  });
+  const ratios = targets.map((target) => judgeRatios(target, ratiosByRound(measurements, target.ratio)));
   return [...ratios, judgeMemory(measurements)];
+}
+
+/** Holds the ratios of the rounds against what they should be. */
+export function judgeRatios(
+  { name, atLeast, atMost }: Pick<Target, 'name' | 'atLeast' | 'atMost'>,
+  values: readonly number[],
+): Outcome {
+  const wanted = atLeast === undefined ? `at most ${atMost}` : `at least ${atLeast}`;
+  if (values.length === 0) return { target: name, wanted, median: null, min: null, max: null, reached: null };
+  const middle = median(values);
+  const reached = atLeast === undefined ? middle <= atMost! : middle >= atLeast;
+  return {
+    target: name,
+    wanted,
+    median: middle,
+    min: Math.min(...values),
+    max: Math.max(...values),
+    reached,
+  };
 }
 
 function ratiosByRound(
