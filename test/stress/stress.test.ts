@@ -15,3 +15,10 @@ await t.test('two gateways under load keep every promise, a revocation in the mi
 await t.test('a database killed under load costs 503 problems alone, and service resumes', async (t) => {
   t.match(await runScript('killed-database.ts', '2'), 'all promises kept');
 });
+
+await t.test(
+  'four gateways killed in turn under load leave a whole log, and a receipt of every answer',
+  async (t) => {
+    t.match(await runScript('four-gateways.ts', '8'), 'all promises kept');
+  },
+);
