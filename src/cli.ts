@@ -13,6 +13,7 @@ const identity = async (): Promise<Command[]> => (await import('./identity/comma
 const grants = async (): Promise<Command[]> => (await import('./grants/commands.ts')).grantCommands;
 const records = async (): Promise<Command[]> => (await import('./records/commands.ts')).recordCommands;
 const audit = async (): Promise<Command[]> => (await import('./audit/commands.ts')).auditCommands;
+const witness = async (): Promise<Command[]> => (await import('./witness/commands.ts')).witnessCommands;
 const sandbox = async (): Promise<Command[]> => (await import('./sandbox/commands.ts')).sandboxCommands;
 const commandsOf: Record<string, () => Promise<Command[]>> = {
   serve: operator,
@@ -25,6 +26,7 @@ const commandsOf: Record<string, () => Promise<Command[]>> = {
   load: records,
   dataset: records,
   audit,
+  witness,
   sandbox,
   token: sandbox,
 };
@@ -54,7 +56,7 @@ try {
 /** The commands of a word; all of them when there is no such word, so that help can list them. */
 async function findCommands(word = ''): Promise<Command[]> {
   if (Object.hasOwn(commandsOf, word)) return commandsOf[word]!();
-  const all = await Promise.all([operator(), identity(), grants(), records(), audit(), sandbox()]);
+  const all = await Promise.all([operator(), identity(), grants(), records(), audit(), witness(), sandbox()]);
   return all.flat();
 }
 

@@ -16,7 +16,10 @@ const layers: [name: string, patterns: string[]][] = [
   ['routes', ['operations.ts', '*/*routes.ts', '*/*documents.ts']],
   ['what routes share', ['openapi.ts', 'openapi-components.ts', 'problem.ts', 'metrics.ts']],
   ['exchange', ['exchange/*.ts']],
-  ['domain', ['identity/*.ts', 'grants/*.ts', 'catalogue/*.ts', 'records/*.ts', 'audit/*.ts']],
+  [
+    'domain',
+    ['identity/*.ts', 'grants/*.ts', 'catalogue/*.ts', 'records/*.ts', 'audit/*.ts', 'witness/*.ts'],
+  ],
   ['db', ['db/*.ts']],
   [
     'leaves',

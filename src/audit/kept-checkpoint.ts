@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { syncFolder, writeDurably } from './durable-file.ts';
 
 /** The last checkpoint that a gateway has seen, outside the database: what a restored backup is noticed by. */
 export interface CheckpointFile {
@@ -29,24 +30,13 @@ export function checkpointFile(home: string, { keyId }: { keyId: number }): Chec
       await mkdir(home, { recursive: true });
       const unfinished = `${path}.${randomUUID()}`;
       try {
-        const file = await open(unfinished, 'wx', 0o644);
-        try {
-          await file.writeFile(note);
-          await file.sync();
-        } finally {
-          await file.close();
-        }
+        await writeDurably(unfinished, note);
         await rename(unfinished, path);
       } catch (error) {
         await rm(unfinished, { force: true });
         throw error;
       }
-      const folder = await open(home);
-      try {
-        await folder.sync();
-      } finally {
-        await folder.close();
-      }
+      await syncFolder(home);
     },
   };
 }

@@ -1,0 +1,97 @@
+import type { KeyObject } from 'node:crypto';
+import { parseAddCheckpoint, sizeType } from '../audit/add-checkpoint.ts';
+import { openCheckpoint, parseCheckpoint, type Checkpoint } from '../audit/checkpoint.ts';
+import { equalHashes, verifyConsistency, type Hash } from '../audit/merkle.ts';
+import { NoteError, parseNote, type Verifier } from '../audit/note.ts';
+import { cosign } from '../audit/sign.ts';
+import type { WitnessState } from './state.ts';
+
+/** Sees the checkpoints of logs, and cosigns each that continues the one before (C2SP tlog-witness). */
+export interface Witness {
+  /** Answers add-checkpoint. What it cosigns is kept durably before it answers. @throws Error as the state does */
+  addCheckpoint(body: string): Promise<WitnessAnswer>;
+}
+
+export interface WitnessAnswer {
+  status: 200 | 400 | 403 | 404 | 409 | 422;
+  type: string;
+  body: string;
+}
+
+export interface WitnessOptions {
+  /** What its cosignatures are made under: a URL without its scheme, say. */
+  name: string;
+  /** Signs them: Ed25519, and used for nothing else. */
+  key: KeyObject;
+  /** The logs that it follows; several keys of one origin where a log's key was changed. */
+  logs: readonly Verifier[];
+  state: WitnessState;
+  now: () => Date;
+  /** Hears of two different checkpoints of one size, both signed by the log: proof that it lied to somebody. */
+  onSplitView: (seen: string, other: string) => void;
+}
+
+export function createWitness(options: WitnessOptions): Witness {
+  const { name, key, logs, state, now, onSplitView } = options;
+
+  async function addCheckpoint(body: string): Promise<WitnessAnswer> {
+    let asked: ReturnType<typeof parseAddCheckpoint>;
+    let origin: string;
+    try {
+      asked = parseAddCheckpoint(body);
+      origin = parseCheckpoint(parseNote(asked.note).text).origin;
+    } catch (error) {
+      return refuseNote(400, error);
+    }
+    const keys = logs.filter((log) => log.name === origin);
+    if (keys.length === 0) return refuse(404, 'this witness does not follow that log');
+    let checkpoint: Checkpoint;
+    try {
+      checkpoint = openCheckpoint(asked.note, keys);
+    } catch (error) {
+      return refuseNote(403, error);
+    }
+    if (asked.oldSize > checkpoint.size)
+      return refuse(400, 'the old size is larger than that of the checkpoint');
+    return advance(asked, checkpoint);
+  }
+
+  /** Holds the checkpoint against the last one, and takes its place; where another was first, once more. */
+  async function advance(
+    { oldSize, proof, note }: { oldSize: number; proof: readonly Hash[]; note: string },
+    checkpoint: Checkpoint,
+  ): Promise<WitnessAnswer> {
+    for (;;) {
+      const last = await state.read(checkpoint.origin);
+      const seen = last === null ? null : parseCheckpoint(parseNote(last.note).text);
+      const seenSize = seen?.size ?? 0;
+      if (oldSize !== seenSize) return conflict(seenSize);
+      if (seen !== null && seenSize === checkpoint.size && !equalHashes(seen.root, checkpoint.root)) {
+        onSplitView(last!.note, note);
+        return conflict(seenSize);
+      }
+      const continues = oldSize === 0 ? proof.length === 0 : verifyConsistency(proof, seen!, checkpoint);
+      if (!continues)
+        return refuse(422, 'the proof does not show that the checkpoint continues the last one');
+      const line = cosign(note, name, key, now());
+      if (await state.replace(checkpoint.origin, last?.version ?? 0, note + line))
+        return { status: 200, type: 'text/plain; charset=utf-8', body: line };
+    }
+  }
+
+  return { addCheckpoint };
+}
+
+function conflict(size: number): WitnessAnswer {
+  return { status: 409, type: sizeType, body: `${size}\n` };
+}
+
+function refuse(status: 400 | 403 | 404 | 422, reason: string): WitnessAnswer {
+  return { status, type: 'text/plain; charset=utf-8', body: `${reason}\n` };
+}
+
+/** @throws whatever is not a NoteError */
+function refuseNote(status: 400 | 403, error: unknown): WitnessAnswer {
+  if (!(error instanceof NoteError)) throw error;
+  return refuse(status, error.message);
+}
