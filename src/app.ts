@@ -33,7 +33,7 @@ const maxParamLength = 100;
  * @param logTo where log lines go; stdout when absent
  */
 export async function buildApp(gateway: Gateway, logTo?: DestinationStream): Promise<FastifyInstance> {
-  const { config, issuer, catalogue, searches, metrics, exchanges, served } = gateway;
+  const { config, issuer, catalogue, searches, metrics, exchanges, served, cosigned } = gateway;
   const { authority, log, secrets, now } = exchanges;
   const app = newServer(gateway, logTo);
   const verifier = verifierOf(config.logOrigin, gateway.keys.log);
@@ -61,8 +61,22 @@ export async function buildApp(gateway: Gateway, logTo?: DestinationStream): Pro
       });
       if (version === 1) {
         registerAuditRoutes(scope, { database: searches, catalogue, authority, log, secrets, tokens, now });
-        registerReceiptRoutes(scope, { db: gateway.searchPool, authority, log, secrets, tokens, now });
-        registerLogRoutes(scope, { db: gateway.searchPool, verifiers: [verifier], tokens, authority });
+        registerReceiptRoutes(scope, {
+          db: gateway.searchPool,
+          cosigned,
+          authority,
+          log,
+          secrets,
+          tokens,
+          now,
+        });
+        registerLogRoutes(scope, {
+          db: gateway.searchPool,
+          verifiers: [verifier],
+          cosigned,
+          tokens,
+          authority,
+        });
         await scope.register((identityScope) =>
           registerIdentityRoutes(identityScope, { issuer, tokens, authority }),
         );

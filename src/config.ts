@@ -18,6 +18,8 @@ export interface Config {
   /** Public base URL without a trailing slash; null means the listen URL (embedded only). */
   issuer: string | null;
   logOrigin: string;
+  /** Whom each checkpoint is shown to: a witness's verifier key, and the URL below which it answers. */
+  logWitnesses: { key: string; url: string }[];
   keyFiles: Partial<KeyFiles>;
   /** Null until an embedded start has made its keys. */
   keys: Keys | null;
@@ -84,8 +86,9 @@ export function readConfig(use: SettingsFor, environment: Environment = process.
     host: setting('HOST', '127.0.0.1', parseHost),
     port: setting('PORT', 8080, parsePort),
     opsPort: setting('OPS_PORT', null, parsePort),
-    issuer: setting('ISSUER', null, parseIssuer),
+    issuer: setting('ISSUER', null, parseHttpUrl),
     logOrigin: setting('LOG_ORIGIN', 'onevisit.local/audit', parseOrigin),
+    logWitnesses: setting('LOG_WITNESSES', [], parseWitnesses),
     keyFiles,
     keys: null,
     timeZone: setting('TIME_ZONE', 'Asia/Shanghai', parseTimeZone),
@@ -154,10 +157,11 @@ function parsePort(value: string): number {
   return Number(value);
 }
 
-function parseIssuer(value: string): string {
+/** An issuer, say: RFC 8414, 2. */
+function parseHttpUrl(value: string): string {
   const url = URL.canParse(value) ? new URL(value) : null;
   if (url === null || !['http:', 'https:'].includes(url.protocol) || url.search || url.hash || url.username)
-    throw new Error('is not an http or https URL without user, query and fragment (RFC 8414, 2)');
+    throw new Error('is not an http or https URL without user, query and fragment');
   return value.replace(/\/+$/, '');
 }
 
@@ -165,6 +169,17 @@ function parseOrigin(value: string): string {
   if (!/^[^\s+]{1,200}$/.test(value))
     throw new Error('must be 1 to 200 characters without white space and "+"');
   return value;
+}
+
+function parseWitnesses(value: string): { key: string; url: string }[] {
+  return value.split(',').map((part) => {
+    const [key = '', address = '', ...rest] = part.trim().split(/\s+/);
+    if (!/^[^\s+]+\+[0-9a-f]{8}\+[\w+/=]+$/u.test(key) || !URL.canParse(address) || rest.length > 0)
+      throw new Error(
+        `"${part.trim()}" is not a witness's verifier key, a space and its URL; several are separated by commas`,
+      );
+    return { key, url: parseHttpUrl(address) };
+  });
 }
 
 function parseTimeZone(value: string): string {

@@ -1,6 +1,7 @@
 import { openAppender, type Appender } from './audit/append.ts';
 import { deriveLogSecrets, encodeEntry } from './audit/entry.ts';
 import { readIndexLag, startIndexStage } from './audit/index-stage.ts';
+import { startCosignStage } from './audit/cosign-stage.ts';
 import { checkpointFile } from './audit/kept-checkpoint.ts';
 import { startPublishStage } from './audit/publish-stage.ts';
 import { recordUnderAuthority } from './audit/record.ts';
@@ -8,7 +9,7 @@ import { createSealer } from './audit/seal.ts';
 import { readTreeState } from './audit/tree.ts';
 import type pg from 'pg';
 import type { Catalogue } from './catalogue/catalogue.ts';
-import type { Config } from './config.ts';
+import { ConfigError, type Config } from './config.ts';
 import { connectionConfig, openLink } from './db/connection.ts';
 import { openDatabase, type Database } from './db/database.ts';
 import { listPendingMigrations } from './db/migrate.ts';
@@ -20,6 +21,8 @@ import { createMetrics, type Metrics } from './metrics.ts';
 import type { Readiness } from './operations.ts';
 import { createRecordReader } from './records/read.ts';
 import { verifierOf } from './audit/sign.ts';
+import { parseWitness, WitnessError, type WitnessAddress } from './audit/witness-client.ts';
+import { NoteError } from './audit/note.ts';
 
 /** The parts of a running gateway, connected. `buildApp` puts HTTP in front of them. */
 export interface Gateway {
@@ -35,6 +38,8 @@ export interface Gateway {
   served: ServedDataset[];
   metrics: Metrics;
   readiness: () => Promise<Readiness>;
+  /** A checkpoint's note with the signatures of the witnesses that have cosigned it so far. */
+  cosigned: (note: string) => string;
   /** From now on readiness says no; everything else goes on. */
   drain(): void;
   close(): Promise<void>;
@@ -73,6 +78,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
     logState = publishing.state;
     return {
       ...gateway,
+      cosigned: publishing.cosigned,
       async close() {
         await indexing.stop();
         await publishing.close();
@@ -87,37 +93,72 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   }
 }
 
-/** The publishing stage on a connection of its own: its transactions keep nobody waiting. */
+/** The publishing stage on a connection of its own, so that its transactions keep nobody waiting, and the witnesses. */
 function openPublishing(
   { config, keys, databaseUrl, now = () => new Date(), alarm = () => undefined }: GatewayOptions,
   metrics: Metrics,
-): { state: () => string; close: () => Promise<void> } {
+): { state: () => string; cosigned: (note: string) => string; close: () => Promise<void> } {
   const { pool, close } = openDatabase(databaseUrl, 'onevisit publish', { maxConnections: 1 });
-  let alarmedAtMs = -alarmEveryMs;
+  const alarmedAtMs = new Map<string, number>();
+  const witnessed = openDatabase(databaseUrl, 'onevisit witness', { maxConnections: 1 });
+  const verifier = verifierOf(config.logOrigin, keys.log);
+  const cosigning = startCosignStage({
+    db: witnessed.pool,
+    witnesses: readWitnesses(config),
+    verifiers: [verifier],
+    onFault: (fault) => stage.refuse(fault),
+    onFailure(witness, error) {
+      metrics.cosignFailed();
+      const why = error instanceof WitnessError ? `: ${error.message}` : '';
+      alarmSometimes(`the witness ${witness} did not cosign, and is asked again${why}`, error);
+    },
+  });
   const stage = startPublishStage({
     pool,
     origin: config.logOrigin,
     key: keys.log,
-    file: checkpointFile(config.home, verifierOf(config.logOrigin, keys.log)),
+    file: checkpointFile(config.home, verifier),
     now,
+    after: cosigning.asked,
     onFault: (fault) => alarm(`nothing is signed any more: ${fault}`),
     onFailure(error) {
       metrics.publishFailed();
-      if (performance.now() - alarmedAtMs < alarmEveryMs) return;
-      alarmedAtMs = performance.now();
-      alarm('publishing a checkpoint failed; it is tried again', error);
+      alarmSometimes('publishing a checkpoint failed; it is tried again', error);
     },
   });
+
+  /** Says the same once a minute. */
+  function alarmSometimes(message: string, error: unknown): void {
+    if (performance.now() - (alarmedAtMs.get(message) ?? -Infinity) < alarmEveryMs) return;
+    alarmedAtMs.set(message, performance.now());
+    alarm(message, error);
+  }
+
   return {
     state() {
       if (stage.fault() !== null) return logFault;
       return stage.behindMs() > maxAuditLagSeconds * 1000 ? 'checkpoints are behind' : 'ok';
     },
+    cosigned: cosigning.cosigned,
     async close() {
+      await cosigning.stop();
       await stage.stop();
+      await witnessed.close();
       await close();
     },
   };
+}
+
+/** @throws ConfigError when a witness's key is none */
+function readWitnesses({ logWitnesses }: Config): WitnessAddress[] {
+  return logWitnesses.map((witness) => {
+    try {
+      return parseWitness(witness);
+    } catch (error) {
+      if (!(error instanceof NoteError)) throw error;
+      throw new ConfigError([`LOG_WITNESSES: ${error.message}`]);
+    }
+  });
 }
 
 /**
@@ -172,6 +213,7 @@ export function assembleGateway(
     exchanges,
     served,
     metrics,
+    cosigned: (note) => note,
     async readiness() {
       const checks = {
         process: draining ? 'draining' : 'ok',

@@ -10,6 +10,8 @@ export interface Metrics {
   indexFailed: () => void;
   /** Counts a step of the publishing stage that failed. */
   publishFailed: () => void;
+  /** Counts a witness that could not be reached, or did not cosign. */
+  cosignFailed: () => void;
   /** Counts an error that was answered, within an exchange or beside it. */
   problemAnswered: (code: string) => void;
 }
@@ -62,6 +64,11 @@ export function createMetrics(
     help: 'Steps of the publishing stage that failed; each is tried again',
     registers,
   });
+  const cosignFailures = new Counter({
+    name: 'onevisit_cosign_failures_total',
+    help: 'Times that a witness could not be reached, or did not cosign; each is asked again',
+    registers,
+  });
   registry.registerMetric(lagGauge('onevisit_index_lag_entries', 'the search tables do not hold', lag.index));
   registry.registerMetric(
     lagGauge('onevisit_checkpoint_lag_entries', 'the last checkpoint does not hold', lag.checkpoint),
@@ -91,6 +98,7 @@ export function createMetrics(
     appended: (entries) => batches.observe(entries),
     indexFailed: () => indexFailures.inc(),
     publishFailed: () => publishFailures.inc(),
+    cosignFailed: () => cosignFailures.inc(),
     problemAnswered: (code) => problems.inc({ code }),
   };
 }

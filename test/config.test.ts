@@ -78,6 +78,7 @@ await t.test('reads every setting', async (t) => {
     TIME_ZONE: 'Asia/Urumqi',
     PERSONAL_IDS_IN_URLS: 'allow',
     TRUSTED_PROXIES: '10.0.0.0/8, ::1',
+    LOG_WITNESSES: 'w1.example/a+0a1b2c3d+BAAA https://w1.example/, w2+0a1b2c3d+BAAB http://w2:8090',
     LOG_LEVEL: 'warn',
   };
   const config = readConfig('serve', environment);
@@ -94,6 +95,10 @@ await t.test('reads every setting', async (t) => {
     timeZone: 'Asia/Urumqi',
     personalIdsInUrls: true,
     trustedProxies: ['10.0.0.0/8', '::1'],
+    logWitnesses: [
+      { key: 'w1.example/a+0a1b2c3d+BAAA', url: 'https://w1.example' },
+      { key: 'w2+0a1b2c3d+BAAB', url: 'http://w2:8090' },
+    ],
     logLevel: 'warn',
   });
   t.equal(config.keys?.token.asymmetricKeyType, 'ec');
@@ -136,6 +141,10 @@ await t.test('refuses each bad value by name', async (t) => {
       ['gateway.example', 'https://gateway.example/?a', 'https://gateway.example/#a', 'file:///etc'],
     ],
     ['LOG_ORIGIN', ['a b', 'a+b', 'a'.repeat(201)]],
+    [
+      'LOG_WITNESSES',
+      ['https://w.example', 'w+0a1b2c3d+BAAA', 'w+0a1b2c3d+BAAA ftp://w.example', 'x https://w.example', ','],
+    ],
     ['TRUSTED_PROXIES', ['10.0.0.0/8,', 'proxy.example', '10.0.0.0/-1', '::1/129', '*']],
     ['LOG_LEVEL', ['INFO', 'verbose']],
     ['PERSONAL_IDS_IN_URLS', ['allow,refuse', 'ALLOW']],

@@ -14,6 +14,8 @@ export interface LogRoutesOptions {
   db: Queryable;
   /** Whose checkpoints are served. */
   verifiers: readonly Verifier[];
+  /** Adds the signatures of witnesses to a checkpoint's note. */
+  cosigned: (note: string) => string;
   tokens: Tokens;
   authority: AuthorityView;
 }
@@ -21,13 +23,13 @@ export interface LogRoutesOptions {
 /** The log as C2SP tlog-tiles has it: what anybody may check, and the entries themselves for auditors. */
 export function registerLogRoutes(
   scope: FastifyInstance,
-  { db, verifiers, tokens, authority }: LogRoutesOptions,
+  { db, verifiers, cosigned, tokens, authority }: LogRoutesOptions,
 ): void {
   let opened: { note: string; size: number } | null = null;
 
   scope.get('/log/checkpoint', { schema: documented(checkpointOperation) }, async (_request, reply) => {
     const { note } = await getCheckpoint();
-    return reply.type('text/plain; charset=utf-8').header('cache-control', 'no-cache').send(note);
+    return reply.type('text/plain; charset=utf-8').header('cache-control', 'no-cache').send(cosigned(note));
   });
 
   scope.get<{ Params: { level: string; '*': string } }>(

@@ -24,6 +24,8 @@ export interface PublishStage {
   fault: () => string | null;
   /** How long entries have been waiting for a checkpoint, or the file for the last one; 0 when none wait. */
   behindMs: () => number;
+  /** Somebody outside has seen what the log lacks: nothing is signed any more. */
+  refuse(fault: string): void;
   stop(): Promise<void>;
 }
 
@@ -34,6 +36,8 @@ export interface PublishOptions {
   key: KeyObject;
   file: CheckpointFile;
   now: () => Date;
+  /** Nothing is signed before it resolves. */
+  after?: Promise<void>;
   /** Hears once why the stage has stopped for good. */
   onFault: (fault: string) => void;
   /** Hears of each step that failed, and is tried again. */
@@ -59,7 +63,7 @@ const beginDurably = `
  * it stops for good.
  */
 export function startPublishStage(options: PublishOptions): PublishStage {
-  const { pool, origin, key, file, now, onFault, onFailure } = options;
+  const { pool, origin, key, file, now, after, onFault, onFailure } = options;
   const verifier = verifierOf(origin, key);
   let stopped = false;
   let fault: string | null = null;
@@ -76,6 +80,7 @@ export function startPublishStage(options: PublishOptions): PublishStage {
   let stepTiles = maxStepTiles;
 
   async function run(): Promise<void> {
+    await after;
     while (!stopped && fault === null) {
       const more = await step().catch((error: unknown) => {
         takeFailure(error);
@@ -88,8 +93,7 @@ export function startPublishStage(options: PublishOptions): PublishStage {
 
   function takeFailure(error: unknown): void {
     if (error instanceof LogFault) {
-      fault = error.message;
-      onFault(fault);
+      refuse(error.message);
       return;
     }
     // Another process was first, unless nobody was: its checkpoint would be there by the next step.
@@ -99,6 +103,12 @@ export function startPublishStage(options: PublishOptions): PublishStage {
     // Large entries may take longer than a statement may: the next step is smaller.
     stepTiles = Math.max(1, stepTiles >> 1);
     onFailure(error);
+  }
+
+  function refuse(message: string): void {
+    if (fault !== null) return;
+    fault = message;
+    onFault(message);
   }
 
   /** @returns whether there is more to do at once; null when it waits for another process */
@@ -169,6 +179,7 @@ export function startPublishStage(options: PublishOptions): PublishStage {
       await requireRoot(signed, read, 'signed before');
     await keepFullTiles(client, { from, size }, read);
     const root = await rootFromTiles(size, read);
+    if (fault !== null) throw new LogFault(fault);
     signed = { origin, size, root };
     const checkpoint = { size, root, note: signCheckpoint(signed, key) };
     await insertCheckpoint(client, checkpoint, from, now());
@@ -237,6 +248,7 @@ export function startPublishStage(options: PublishOptions): PublishStage {
   return {
     fault: () => fault,
     behindMs: () => (behindSinceMs === null ? 0 : performance.now() - behindSinceMs),
+    refuse,
     async stop() {
       stopped = true;
       await running;

@@ -13,6 +13,8 @@ import { logUnavailable, type Queryable } from './tree.ts';
 
 export interface ReceiptRoutesOptions {
   db: Queryable;
+  /** Adds the signatures of witnesses to a checkpoint's note. */
+  cosigned: (note: string) => string;
   authority: AuthorityView;
   log: Appender;
   secrets: LogSecrets;
@@ -34,7 +36,7 @@ interface Receipt {
 
 /** The routes by which a consumer, a provider or an auditor gets an exchange's entry with its proof. */
 export function registerReceiptRoutes(scope: FastifyInstance, options: ReceiptRoutesOptions): void {
-  const { db, authority, log, secrets, tokens, now } = options;
+  const { db, cosigned, authority, log, secrets, tokens, now } = options;
 
   scope.get<{ Params: { exchange: string } }>(
     '/v1/exchanges/:exchange/receipt',
@@ -73,7 +75,9 @@ export function registerReceiptRoutes(scope: FastifyInstance, options: ReceiptRo
     const own = token.scopes.includes('exchange') && exchange.consumer === token.department;
     if (!own) await enterQuery(request, token, id);
     const checkpoint = await awaitCheckpoint(db, exchange.index, maxWaitMs).catch(logUnavailable);
-    const proof = checkpoint && (await proveEntry(db, exchange, checkpoint).catch(logUnavailable));
+    if (checkpoint === null) return { exchange, proof: null, own };
+    const note = cosigned(checkpoint.note);
+    const proof = await proveEntry(db, exchange, { ...checkpoint, note }).catch(logUnavailable);
     return { exchange, proof, own };
   }
 

@@ -1,0 +1,244 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import t, { type Test } from 'tap';
+import { openCheckpoint } from '../../src/audit/checkpoint.ts';
+import { startCosignStage, type CosignStage } from '../../src/audit/cosign-stage.ts';
+import { checkpointFile } from '../../src/audit/kept-checkpoint.ts';
+import { openNote } from '../../src/audit/note.ts';
+import { parseProof } from '../../src/audit/proof.ts';
+import { startPublishStage, type PublishStage } from '../../src/audit/publish-stage.ts';
+import { openDatabase } from '../../src/db/database.ts';
+import { newFolder } from '../fixtures/folder.ts';
+import { originHash } from '../../src/witness/state.ts';
+import {
+  checkAuditLog,
+  createDatabase,
+  keys,
+  logOrigin,
+  startGateway,
+  type TestDatabase,
+} from '../helper.ts';
+import { serveWitness, type ServedWitness } from '../witness/served.ts';
+import { countEntries, newLeaf, readVersion, until } from './log.ts';
+import { verifiers } from './published-log.ts';
+
+interface Started {
+  publishing: PublishStage;
+  cosigning: CosignStage;
+  faults: string[];
+  failures: unknown[];
+  stop(): Promise<void>;
+}
+
+/** The two stages of one gateway, with a new home. */
+function start(t: Test, test: TestDatabase, witnesses: ServedWitness[]): Started {
+  const { pool, close } = openDatabase(test.gatewayUrl, 'test publish', { maxConnections: 2 });
+  const faults: string[] = [];
+  const failures: unknown[] = [];
+  const cosigning = startCosignStage({
+    db: pool,
+    witnesses,
+    verifiers,
+    onFault: (fault) => publishing.refuse(fault),
+    onFailure: (_witness, error) => failures.push(error),
+  });
+  const publishing = startPublishStage({
+    pool,
+    origin: logOrigin,
+    key: keys.log,
+    file: checkpointFile(newFolder(t), verifiers[0]!),
+    now: () => new Date(),
+    after: cosigning.asked,
+    onFault: (fault) => faults.push(fault),
+    onFailure: (error) => failures.push(error),
+  });
+  let stopped: Promise<void> | null = null;
+  const stop = (): Promise<void> =>
+    (stopped ??= (async () => {
+      await cosigning.stop();
+      await publishing.stop();
+      await close();
+    })());
+  t.teardown(stop);
+  return { publishing, cosigning, faults, failures, stop };
+}
+
+async function fillTo(test: TestDatabase, size: number): Promise<void> {
+  const leaves = Array.from({ length: size - (await countEntries(test)) }, () => newLeaf());
+  await test.pool.query('select audit.append($1, $2, $3)', [
+    await readVersion(test),
+    leaves.map(({ bytes }) => bytes),
+    leaves.map(({ hash }) => hash),
+  ]);
+}
+
+/** As a superuser puts a database back: what came after the size is gone, checkpoints and all. */
+async function putBack(test: TestDatabase, size: number): Promise<void> {
+  const client = await test.pool.connect();
+  const tables = ['entry_0000', 'tile', 'checkpoint'].map((name) => `audit.${name}`);
+  for (const table of tables) await client.query(`alter table ${table} disable trigger all`);
+  await client.query(`delete from audit.entry_0000 where index >= ${size}`);
+  await client.query(`delete from audit.checkpoint where size > ${size}`);
+  await client.query(`delete from audit.tile where (n + 1) * 256 ^ (level + 1) > ${size}`);
+  for (const table of tables) {
+    await client.query(`alter table ${table} enable always trigger append_only`);
+    await client.query(`alter table ${table} enable always trigger no_truncate`);
+  }
+  client.release();
+}
+
+const seenBy = async ({ state }: ServedWitness): Promise<number> => {
+  const kept = await state.read(logOrigin);
+  return kept === null ? 0 : openCheckpoint(kept.note, verifiers).size;
+};
+const untilSeen = (witness: ServedWitness, size: number): Promise<void> =>
+  until(`the witness has seen ${size}`, async () => (await seenBy(witness)) === size);
+
+await t.test('every checkpoint is shown to each witness, and served with their signatures', async (t) => {
+  const witnesses = [await serveWitness(t), await serveWitness(t)];
+  const gateway = await startGateway(t, {
+    config: { logWitnesses: witnesses.map(({ key, url }) => ({ key, url })) },
+  });
+  const { headers } = await gateway.read('citizens', { id: '999901198804120024', fields: ['name'] });
+  const index = Number(headers['exchange-entry']);
+  const known = [...verifiers, ...witnesses.map(({ verifier }) => verifier)];
+  await until('both have cosigned it', async () => {
+    const { body } = await gateway.app.inject('/log/checkpoint');
+    return openCheckpoint(body, verifiers).size > index && openNote(body, known).signers.length === 3;
+  });
+  const token = await gateway.token('civil-affairs');
+  const { body } = await gateway.app.inject({
+    url: `/v1/exchanges/${String(headers['exchange-id'])}/receipt.tlog-proof`,
+    headers: { authorization: `Bearer ${token}` },
+  });
+  t.equal(openNote(parseProof(body).checkpoint, known).signers.length, 3, 'receipts have them too');
+  const kept = await fetch(`${witnesses[0]!.url}/${originHash(logOrigin)}/checkpoint`);
+  t.match(kept.headers.get('content-type'), 'text/plain');
+  t.ok(openCheckpoint(await kept.text(), verifiers).size > index, 'auditors get it from the witness');
+  t.equal((await fetch(`${witnesses[0]!.url}/${originHash('x')}/checkpoint`)).status, 404);
+  await checkAuditLog(t, gateway);
+});
+
+await t.test(
+  'a witness notices that the database was put back, where the file is lost as well',
+  async (t) => {
+    const test = await createDatabase(t);
+    const witness = await serveWitness(t);
+    await fillTo(test, 200);
+    const first = start(t, test, [witness]);
+    await untilSeen(witness, 200);
+    await fillTo(test, 300);
+    await untilSeen(witness, 300);
+    await first.stop();
+    await putBack(test, 200);
+
+    await fillTo(test, 250);
+    const second = start(t, test, [witness]);
+    await until('the alarm', () => second.publishing.fault() !== null);
+    t.strictSame(second.faults, [
+      "the log's last checkpoint is of 200 entries, and the witness witness.test/w1 has seen one of 300",
+    ]);
+    const { rows } = await test.pool.query('select max(size) as size from audit.checkpoint');
+    t.equal(rows[0].size, 200, 'nothing was signed');
+  },
+);
+
+await t.test(
+  'a witness notices that the log was written anew, once it has grown past what was seen',
+  async (t) => {
+    const test = await createDatabase(t);
+    const witness = await serveWitness(t);
+    await fillTo(test, 300);
+    const first = start(t, test, [witness]);
+    await untilSeen(witness, 300);
+    await first.stop();
+    await putBack(test, 20);
+    const { pool } = test;
+    const { rowCount } = await pool.query('select from audit.checkpoint');
+    t.equal(rowCount, 0);
+    await fillTo(test, 400);
+    const second = start(t, test, [witness]);
+    await until('the alarm', () => second.publishing.fault() !== null);
+    t.match(second.faults, [
+      /witness.test\/w1 has seen a log of 300 entries, which the checkpoint of 400 does not/,
+    ]);
+    t.equal(await seenBy(witness), 300);
+  },
+);
+
+await t.test('a witness that has seen another log of the same size is believed', async (t) => {
+  const [one, other] = [await createDatabase(t), await createDatabase(t)];
+  const witness = await serveWitness(t);
+  for (const test of [one, other]) await fillTo(test, 100);
+  const first = start(t, one, [witness]);
+  await untilSeen(witness, 100);
+  const second = start(t, other, [witness]);
+  await until('the alarm', () => second.publishing.fault() !== null);
+  t.match(second.faults, [/has seen another checkpoint of 100 entries/]);
+  t.equal(witness.splitViews, 1);
+  t.equal(first.publishing.fault(), null);
+});
+
+await t.test('a witness that is away holds nothing up, and sees the log when it is back', async (t) => {
+  const test = await createDatabase(t);
+  const witness = await serveWitness(t);
+  await witness.stop();
+  await fillTo(test, 100);
+  const started = start(t, test, [witness]);
+  const { pool } = test;
+  await until('a checkpoint', async () => (await pool.query('select from audit.checkpoint')).rowCount === 1);
+  await until('failures are told', () => started.failures.length > 1);
+  t.match(String(started.failures[0]), /WitnessError: it can't be reached \(ECONNREFUSED\)/);
+  await witness.start();
+  await untilSeen(witness, 100);
+  t.equal(started.publishing.fault(), null);
+});
+
+await t.test(
+  'several gateways show one witness the same growing log, and none takes another for a fault',
+  async (t) => {
+    const test = await createDatabase(t);
+    const witness = await serveWitness(t);
+    const gateways = [1, 2, 3].map(() => start(t, test, [witness]));
+    for (let size = 50; size <= 600; size += 50) {
+      await fillTo(test, size);
+      await until('a checkpoint', async () => (await seenBy(witness)) >= size - 50);
+    }
+    await untilSeen(witness, 600);
+    for (const { publishing, failures } of gateways) {
+      t.equal(publishing.fault(), null);
+      t.same(failures, []);
+    }
+    await checkAuditLog(t, test, { origin: logOrigin, key: keys.log });
+  },
+);
+
+for (const [what, status, type, body, reason] of [
+  ['another status', 503, 'text/plain', '', /answers 503/],
+  ['no size', 409, 'text/plain', 'x', /409 without its size/],
+  [
+    'a signature of another',
+    200,
+    'text/plain',
+    `— witness.test/w1 ${btoa('x'.repeat(76))}\n`,
+    /no signature of its key/,
+  ],
+  ['no signature', 200, 'text/plain', 'ok', /no signature of its key/],
+] as const)
+  await t.test(`a witness that answers ${what} is told of, and its answer is not served`, async (t) => {
+    const server = createServer((_request, response) => {
+      response.writeHead(status, { 'content-type': type }).end(body);
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    t.teardown(() => server.close());
+    const real = await serveWitness(t);
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const test = await createDatabase(t);
+    await fillTo(test, 30);
+    const { cosigning, publishing, failures } = start(t, test, [{ ...real, url }]);
+    await until('it is told of', () => failures.length > 0);
+    t.match(String(failures[0]), reason);
+    const { rows } = await test.pool.query<{ note: string }>('select note from audit.checkpoint');
+    t.equal(cosigning.cosigned(rows[0]!.note), rows[0]!.note);
+    t.equal(publishing.fault(), null);
+  });
