@@ -94,19 +94,24 @@ async function readPage(client: pg.ClientBase, first: number, end: number): Prom
   const tiles: StoredLeaves[] = [];
   for (let start = first; start < end; start += tileWidth) {
     const width = Math.min(tileWidth, end - start);
-    const entries = Array.from<Uint8Array | null>({ length: width }).fill(null);
+    const leaves = Array.from<Uint8Array | null>({ length: width }).fill(null);
     const leafHashes = new Uint8Array(width * hashBytes);
-    tiles.push({ entries, leafHashes, tile: kept.get(start / tileWidth) ?? null });
+    tiles.push({ leaves, leafHashes, tile: kept.get(start / tileWidth) ?? null });
   }
   let bytes = 0;
   for (const [index, entry, leafHash] of rows) {
     const at = Number(index!.readBigInt64BE()) - first;
     const tile = tiles[Math.floor(at / tileWidth)]!;
-    tile.entries[at % tileWidth] = entry!;
+    tile.leaves[at % tileWidth] = withByteBefore(entry!);
     tile.leafHashes!.set(leafHash!.subarray(0, hashBytes), (at % tileWidth) * hashBytes);
     bytes += entry!.length;
   }
   return { tiles, bytes };
+}
+
+/** COPY sends a field's length before the field: there is a byte to spare. */
+function withByteBefore({ buffer, byteOffset, length }: Buffer): Uint8Array {
+  return new Uint8Array(buffer, byteOffset - 1, length + 1);
 }
 
 async function findTiles(

@@ -33,14 +33,18 @@ export async function exportLog(
   const source = databaseSource(client);
 
   let n = await countFullTiles(folder, Math.floor(size / tileWidth));
-  for await (const { entries, leafHashes } of source.tiles(size, n)) {
-    const missing = entries.indexOf(null);
+  for await (const { leaves, leafHashes } of source.tiles(size, n)) {
+    const missing = leaves.indexOf(null);
     if (missing >= 0 || leafHashes === null)
       throw new UserError(
         `entry ${n * tileWidth + Math.max(0, missing)} is missing: see "onevisit audit verify"`,
       );
-    await write(folder, tilePath(0, n, entries.length), leafHashes);
-    await write(folder, tilePath('entries', n, entries.length), encodeBundle(entries as Uint8Array[]));
+    await write(folder, tilePath(0, n, leaves.length), leafHashes);
+    await write(
+      folder,
+      tilePath('entries', n, leaves.length),
+      encodeBundle(leaves.map((leaf) => leaf!.subarray(1))),
+    );
     n++;
     progress(Math.min(size, n * tileWidth), size);
   }

@@ -16,18 +16,19 @@ const node = Uint8Array.of(1, ...new Uint8Array(2 * hashBytes));
 export const emptyRoot: Hash = new Uint8Array(hashBytes);
 sha256Into(new Uint8Array(0), emptyRoot, 0);
 
-/** Writes the hash of a leaf, SHA-256(00 ‖ bytes), into `to` at `at`. RFC 9162, 2.1.1. */
-export function leafHashInto(bytes: Uint8Array, to: Uint8Array, at: number): void {
-  if (bytes.length >= leaf.length) leaf = new Uint8Array(1 + bytes.length);
-  leaf.set(bytes, 1);
-  sha256Into(leaf.subarray(0, 1 + bytes.length), to, at);
-}
-
 /** The hash of a leaf: SHA-256(00 ‖ bytes). RFC 9162, 2.1.1. */
 export function leafHash(bytes: Uint8Array): Hash {
   const hash = new Uint8Array(hashBytes);
-  leafHashInto(bytes, hash, 0);
+  if (bytes.length >= leaf.length) leaf = new Uint8Array(1 + bytes.length);
+  leaf.set(bytes, 1);
+  hashLeafInPlace(leaf.subarray(0, 1 + bytes.length), hash, 0);
   return hash;
+}
+
+/** Writes the hash of a leaf into `to` at `at`. @param prefixed any byte, which becomes 00, and the leaf's own */
+export function hashLeafInPlace(prefixed: Uint8Array, to: Uint8Array, at: number): void {
+  prefixed[0] = 0;
+  sha256Into(prefixed, to, at);
 }
 
 /** The hash of a node: SHA-256(01 ‖ left ‖ right). RFC 9162, 2.1.1. */
@@ -41,13 +42,16 @@ export function nodeHash(left: Hash, right: Hash): Hash {
 
 /** The root over hashes that stand beside each other in `bytes`, a power of two of them. */
 export function perfectRoot(bytes: Uint8Array): Hash {
-  const hashes = new Uint8Array(bytes);
+  // A place before the first, so that each pair can be hashed where it stands: its prefix takes the place of the last
+  // byte of the pair before, which is done, as is what its hash takes the place of.
+  const hashes = new Uint8Array(1 + bytes.length);
+  hashes.set(bytes, 1);
   for (let length = bytes.length; length > hashBytes; length /= 2)
     for (let at = 0; at < length; at += 2 * hashBytes) {
-      node.set(hashes.subarray(at, at + 2 * hashBytes), 1);
-      sha256Into(node, hashes, at / 2);
+      hashes[at] = 1;
+      sha256Into(hashes.subarray(at, at + 1 + 2 * hashBytes), hashes, 1 + at / 2);
     }
-  return hashes.slice(0, hashBytes);
+  return hashes.slice(1, 1 + hashBytes);
 }
 
 /** The hash over hashes that stand beside each other, leaves or roots of perfect trees of one height. */

@@ -37,13 +37,10 @@ export function tilesSource(read: ReadLogFile): LogSource {
       throw new LogFormatError(
         `${tilePath(0, n, width)} has ${tile.hashes.length} bytes, not ${width * hashBytes}`,
       );
-    const entries = bundle === null ? [] : splitBundle(path, bundle);
-    if (entries.length > width) throw new LogFormatError(`${path} has more than ${width} entries`);
-    return {
-      entries: Array.from({ length: width }, (_, i) => entries[i] ?? null),
-      leafHashes: null,
-      tile,
-    };
+    const leaves: (Uint8Array | null)[] = bundle === null ? [] : splitBundle(path, bundle);
+    if (leaves.length > width) throw new LogFormatError(`${path} has more than ${width} entries`);
+    while (leaves.length < width) leaves.push(null);
+    return { leaves, leafHashes: null, tile };
   }
 
   return {
@@ -113,14 +110,14 @@ export function encodeBundle(entries: readonly Uint8Array[]): Uint8Array {
   return bundle;
 }
 
-/** @throws LogFormatError when it is not written as `encodeBundle` does */
+/** The entries, each with the byte before it. @throws LogFormatError when it is not written as `encodeBundle` does */
 function splitBundle(path: string, bundle: Uint8Array): Uint8Array[] {
   const entries: Uint8Array[] = [];
   for (let at = 0; at < bundle.length;) {
     const end = at + 2 + ((bundle[at]! << 8) | (bundle[at + 1] ?? 0));
     if (at + 2 > bundle.length || end > bundle.length)
       throw new LogFormatError(`${path} ends within an entry`);
-    entries.push(bundle.subarray(at + 2, end));
+    entries.push(bundle.subarray(at + 1, end));
     at = end;
   }
   return entries;

@@ -7,7 +7,7 @@ import {
   type GrowingTree,
   type StoredCheckpoint,
 } from './expected-checkpoints.ts';
-import { equalHashes, hashBytes, leafHashInto, type Hash } from './merkle.ts';
+import { equalHashes, hashBytes, hashLeafInPlace, type Hash } from './merkle.ts';
 import type { Verifier } from './note.ts';
 import { joinHashes, splitHashes, tilePath, tileRoot, tileWidth, type Tile } from './tiles.ts';
 
@@ -25,8 +25,11 @@ export interface LogSource {
 
 /** What is stored of the entries of one tile of level 0. */
 export interface StoredLeaves {
-  /** The bytes of each entry; null where it is missing. */
-  entries: (Uint8Array | null)[];
+  /**
+   * The bytes of each entry, with one more in front of them that is the verifier's: so they are hashed as leaves where
+   * they stand, without being copied. Null where the entry is missing.
+   */
+  leaves: (Uint8Array | null)[];
   /** The hashes that are stored beside the bytes, all of them, where there are such. */
   leafHashes: Uint8Array | null;
   /** The tile; null where none is kept. */
@@ -169,13 +172,13 @@ async function growByTile(
 }
 
 /** The entries of one tile against their stored hashes and the tile's. @returns the hashes to go on with */
-function checkLeaves({ entries, leafHashes, tile }: StoredLeaves, first: number, find: Find): Uint8Array {
-  const hashes = new Uint8Array(entries.length * hashBytes);
+function checkLeaves({ leaves, leafHashes, tile }: StoredLeaves, first: number, find: Find): Uint8Array {
+  const hashes = new Uint8Array(leaves.length * hashBytes);
   let whole = true;
-  for (let i = 0; i < entries.length; i++) {
-    const bytes = entries[i]!;
-    if (bytes === null) whole = false;
-    else leafHashInto(bytes, hashes, i * hashBytes);
+  for (let i = 0; i < leaves.length; i++) {
+    const leaf = leaves[i]!;
+    if (leaf === null) whole = false;
+    else hashLeafInPlace(leaf, hashes, i * hashBytes);
   }
   const kept = tile?.hashes ?? null;
   if (leafHashes !== null && !equalHashes(hashes, leafHashes)) whole = false;
@@ -186,9 +189,9 @@ function checkLeaves({ entries, leafHashes, tile }: StoredLeaves, first: number,
     const hash = all?.subarray(i * hashBytes, (i + 1) * hashBytes);
     return hash?.length === hashBytes ? hash : null;
   };
-  for (let i = 0; i < entries.length; i++) {
+  for (let i = 0; i < leaves.length; i++) {
     const [index, hash, stored, keptHash] = [first + i, at(hashes, i)!, at(leafHashes, i), at(kept, i)];
-    if (entries[i] === null) find(index, `entry ${index} is missing`);
+    if (leaves[i] === null) find(index, `entry ${index} is missing`);
     else if (stored !== null && !equalHashes(hash, stored))
       find(index, `entry ${index} was altered: its bytes do not have the hash that is stored beside them`);
     else if (keptHash !== null && !equalHashes(hash, keptHash))
