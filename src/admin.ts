@@ -1,4 +1,6 @@
+import pg from 'pg';
 import type { Config } from './config.ts';
+import { connectionConfig } from './db/connection.ts';
 import { openDatabase, type Database } from './db/database.ts';
 import { openEmbedded } from './db/embedded.ts';
 import { listPendingMigrations, migrate } from './db/migrate.ts';
@@ -37,4 +39,21 @@ export async function withAdminUrl<T>(config: Config, work: (adminUrl: string) =
   } finally {
     await server.stop();
   }
+}
+
+/** Runs reading work on one connection: that of DATABASE_URL is enough. @throws Error as pg when it can't be opened */
+export function withClient<T>(config: Config, work: (client: pg.ClientBase) => Promise<T>): Promise<T> {
+  const onUrl = async (found: string): Promise<T> => {
+    const client = new pg.Client(connectionConfig(found, 'onevisit verify'));
+    // What happens to it is heard of by whoever asks it.
+    client.on('error', () => undefined);
+    try {
+      await client.connect();
+      return await work(client);
+    } finally {
+      await client.end();
+    }
+  };
+  const url = config.adminDatabaseUrl ?? config.databaseUrl;
+  return url === null ? withAdminUrl(config, onUrl) : onUrl(url);
 }

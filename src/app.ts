@@ -15,7 +15,6 @@ import { registerOpenApi } from './openapi.ts';
 import { registerOperations } from './operations.ts';
 import { collectRoutes, refuseOtherMethods, refuseUnknownRoutes, registerRequestRules } from './routing.ts';
 import { answerSocketFault, registerProblems, sendProblem } from './problem.ts';
-import { verifierOf } from './audit/sign.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -33,10 +32,9 @@ const maxParamLength = 100;
  * @param logTo where log lines go; stdout when absent
  */
 export async function buildApp(gateway: Gateway, logTo?: DestinationStream): Promise<FastifyInstance> {
-  const { config, issuer, catalogue, searches, metrics, exchanges, served, cosigned } = gateway;
+  const { config, issuer, catalogue, searches, metrics, exchanges, served, logKeys, cosigned } = gateway;
   const { authority, log, secrets, now } = exchanges;
   const app = newServer(gateway, logTo);
-  const verifier = verifierOf(config.logOrigin, gateway.keys.log);
   const routes = collectRoutes(app);
   registerProblems(app, gateway);
   registerRequestRules(app, routes);
@@ -72,7 +70,7 @@ export async function buildApp(gateway: Gateway, logTo?: DestinationStream): Pro
         });
         registerLogRoutes(scope, {
           db: gateway.searchPool,
-          verifiers: [verifier],
+          keys: logKeys,
           cosigned,
           tokens,
           authority,

@@ -36,6 +36,7 @@ enableCompileCache();
 
 const exitRefused = 1;
 const exitWrongUsage = 2;
+const undefinedTable = '42P01';
 
 let lastShownMs = 0;
 let shown = false;
@@ -110,6 +111,8 @@ function explain(error: unknown): number {
     process.stderr.write(`onevisit: ${error.message}\n`);
   else if (isUnreachable(error))
     process.stderr.write(`onevisit: the database does not answer, or refuses the login (${error.code})\n`);
+  else if ((error as { code?: unknown }).code === undefinedTable)
+    process.stderr.write('onevisit: the database lacks a table of this program\'s: run "onevisit migrate"\n');
   else process.stderr.write(`onevisit: failed unexpectedly: ${JSON.stringify(describeError(error))}\n`);
   return exitRefused;
 }

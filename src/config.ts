@@ -165,7 +165,8 @@ function parseHttpUrl(value: string): string {
   return value.replace(/\/+$/, '');
 }
 
-function parseOrigin(value: string): string {
+/** The name of an audit log. @throws Error that says what is wrong with it */
+export function parseOrigin(value: string): string {
   if (!/^[^\s+]{1,200}$/.test(value))
     throw new Error('must be 1 to 200 characters without white space and "+"');
   return value;

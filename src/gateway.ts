@@ -22,6 +22,7 @@ import type { Readiness } from './operations.ts';
 import { createRecordReader } from './records/read.ts';
 import { verifierOf } from './audit/sign.ts';
 import { parseWitness, WitnessError, type WitnessAddress } from './audit/witness-client.ts';
+import { openLogKeys, type LogKeys } from './audit/log-keys.ts';
 import { NoteError } from './audit/note.ts';
 
 /** The parts of a running gateway, connected. `buildApp` puts HTTP in front of them. */
@@ -38,6 +39,8 @@ export interface Gateway {
   served: ServedDataset[];
   metrics: Metrics;
   readiness: () => Promise<Readiness>;
+  /** The keys of the audit log's checkpoints. */
+  logKeys: LogKeys;
   /** A checkpoint's note with the signatures of the witnesses that have cosigned it so far. */
   cosigned: (note: string) => string;
   /** From now on readiness says no; everything else goes on. */
@@ -74,7 +77,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
     let logState = (): string => 'ok';
     const gateway = assembleGateway(options, authority, () => logState());
     const indexing = startIndexStage(pool, gateway.metrics.indexFailed);
-    const publishing = openPublishing(options, gateway.metrics);
+    const publishing = openPublishing(options, gateway);
     logState = publishing.state;
     return {
       ...gateway,
@@ -96,16 +99,15 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
 /** The publishing stage on a connection of its own, so that its transactions keep nobody waiting, and the witnesses. */
 function openPublishing(
   { config, keys, databaseUrl, now = () => new Date(), alarm = () => undefined }: GatewayOptions,
-  metrics: Metrics,
+  { metrics, logKeys }: Pick<Gateway, 'metrics' | 'logKeys'>,
 ): { state: () => string; cosigned: (note: string) => string; close: () => Promise<void> } {
   const { pool, close } = openDatabase(databaseUrl, 'onevisit publish', { maxConnections: 1 });
   const alarmedAtMs = new Map<string, number>();
   const witnessed = openDatabase(databaseUrl, 'onevisit witness', { maxConnections: 1 });
-  const verifier = verifierOf(config.logOrigin, keys.log);
   const cosigning = startCosignStage({
     db: witnessed.pool,
     witnesses: readWitnesses(config),
-    verifiers: [verifier],
+    keys: logKeys,
     onFault: (fault) => stage.refuse(fault),
     onFailure(witness, error) {
       metrics.cosignFailed();
@@ -115,11 +117,13 @@ function openPublishing(
   });
   const stage = startPublishStage({
     pool,
-    origin: config.logOrigin,
     key: keys.log,
-    file: checkpointFile(config.home, verifier),
+    keys: logKeys,
+    fileOf: (verifier) => checkpointFile(config.home, verifier),
     now,
     after: cosigning.asked,
+    onSucceeded: ({ line }) =>
+      alarm(`the log is signed with another key now, and not here any more: ${line}`),
     onFault: (fault) => alarm(`nothing is signed any more: ${fault}`),
     onFailure(error) {
       metrics.publishFailed();
@@ -213,6 +217,7 @@ export function assembleGateway(
     exchanges,
     served,
     metrics,
+    logKeys: openLogKeys(verifierOf(config.logOrigin, keys.log)),
     cosigned: (note) => note,
     async readiness() {
       const checks = {

@@ -92,14 +92,18 @@ export function readKeys(files: Partial<KeyFiles>): { keys: Keys | null; faults:
 }
 
 /**
- * Reads the key that signs checkpoints, alone.
+ * Reads a key that signs checkpoints, alone.
  *
+ * @param setting what its faults are said of
  * @returns the key, or null with a sentence for every fault
  */
-export function readLogKey(file: string): { key: KeyObject | null; faults: string[] } {
+export function readLogKey(
+  file: string,
+  setting = 'LOG_KEY_FILE',
+): { key: KeyObject | null; faults: string[] } {
   const faults: string[] = [];
   const what = 'an Ed25519 private key';
-  return { key: readKeyFile({ setting: 'LOG_KEY_FILE', file, what, faults }, parseLogKey), faults };
+  return { key: readKeyFile({ setting, file, what, faults }, parseLogKey), faults };
 }
 
 function parseLogKey(content: Buffer): KeyObject | null {

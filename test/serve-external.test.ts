@@ -116,8 +116,8 @@ await t.test('refuses another issuer, origin or key than those it began with', a
     { ISSUER: 'https://other.example', LOG_ORIGIN: 'other.example/audit' },
     /ISSUER: .*gateway\.example, not .*other\.example\n +LOG_ORIGIN: .*gateway\.example\/audit, not/,
   );
-  await isRefused(t, { LOG_KEY_FILE: file }, /LOG_KEY_FILE: this database was first used with/);
-  await isRefused(t, { LOG_SECRET_FILE: secret }, /LOG_SECRET_FILE: this database was first used with/);
+  await isRefused(t, { LOG_KEY_FILE: file }, /LOG_KEY_FILE: this database is used with/);
+  await isRefused(t, { LOG_SECRET_FILE: secret }, /LOG_SECRET_FILE: this database is used with/);
   const again = await start(t);
   t.equal((await ask(again.baseUrl)).status, 200, 'nothing of it was remembered');
 });

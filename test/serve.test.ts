@@ -150,7 +150,7 @@ await t.test('refuses in one line what it can not start with', async (t) => {
   const changed = await runCommand(['serve'], { ...settings, LOG_ORIGIN: 'another.example/log' });
   t.match(changed, {
     code: 1,
-    stderr: /LOG_ORIGIN: this database was first used with onevisit\.local\/audit/,
+    stderr: /LOG_ORIGIN: this database is used with onevisit\.local\/audit/,
   });
   for (const { stderr } of [taken, ops, exposed, changed])
     t.notMatch(stderr, /\bat \S+ \(|failed unexpectedly/);

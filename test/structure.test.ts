@@ -9,7 +9,7 @@ const source = join(import.meta.dirname, '..', 'src');
  * layers below it, never of one above. The first pattern that fits a file says its layer.
  */
 const layers: [name: string, patterns: string[]][] = [
-  ['command line', ['cli.ts', 'operator-commands.ts', '*/commands.ts']],
+  ['command line', ['cli.ts', 'operator-commands.ts', '*/*commands.ts']],
   ['process', ['main.ts', 'openapi-files.ts', 'admin.ts', 'sandbox/*.ts']],
   ['app', ['app.ts', 'routing.ts']],
   ['parts, connected', ['gateway.ts']],

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openCheckpoint } from './checkpoint.ts';
-import { NoteError, type Verifier } from './note.ts';
+import type { LogKeys } from './log-keys.ts';
+import { NoteError } from './note.ts';
 import { findLastCheckpoint, LogFault, type PublishedCheckpoint, type Queryable } from './tree.ts';
 import { linkWitness, type Cosigned, type WitnessAddress, type WitnessLink } from './witness-client.ts';
 
@@ -17,7 +18,7 @@ export interface CosignOptions {
   db: Queryable;
   witnesses: readonly WitnessAddress[];
   /** The log's own keys: what they have not signed is shown to nobody. */
-  verifiers: readonly Verifier[];
+  keys: LogKeys;
   /** Hears that a witness has seen what the log lacks: from now on nothing may be signed. */
   onFault: (fault: string) => void;
   /** Hears of a witness that can't be reached, or does not cosign, and why; it is asked again. */
@@ -30,7 +31,7 @@ const maxPauseMs = 10_000;
 
 /** Starts the stage: a loop a witness, so that none waits for another. */
 export function startCosignStage(options: CosignOptions): CosignStage {
-  const { db, witnesses, verifiers, onFault, onFailure } = options;
+  const { db, witnesses, keys, onFault, onFailure } = options;
   const ended = new AbortController();
   /** What each witness has cosigned last. */
   const known = new Map<WitnessLink, Cosigned>();
@@ -65,7 +66,7 @@ export function startCosignStage(options: CosignOptions): CosignStage {
   /** Others are the publishing stage's to judge. */
   function isOwn({ note }: PublishedCheckpoint): boolean {
     try {
-      openCheckpoint(note, verifiers);
+      openCheckpoint(note, keys.all());
       return true;
     } catch (error) {
       if (error instanceof NoteError) return false;

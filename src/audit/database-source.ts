@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { copyRows } from '../db/copy-rows.ts';
 import type { StoredCheckpoint } from './expected-checkpoints.ts';
+import { readSuccessions } from './log-keys.ts';
 import { hashBytes } from './merkle.ts';
 import { tileWidth } from './tiles.ts';
 import { findLastEntry } from './tree.ts';
@@ -50,6 +51,7 @@ export function databaseSource(client: pg.ClientBase): LogSource {
       if (width < tileWidth) return null;
       return (await inTurn(() => findTiles(client, level, n, n + 1))).get(n) ?? null;
     },
+    successions: () => inTurn(() => readSuccessions(client)),
     async *checkpoints(): AsyncGenerator<StoredCheckpoint> {
       for (let after = 0; ;) {
         const start = after;

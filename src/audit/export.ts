@@ -6,7 +6,7 @@ import { parseCheckpoint, type Checkpoint } from './checkpoint.ts';
 import { databaseSource } from './database-source.ts';
 import { folderFiles } from './log-files.ts';
 import { NoteError, parseNote } from './note.ts';
-import { checkpointsPath, encodeBundle } from './tiles-source.ts';
+import { checkpointsPath, encodeBundle, successionsPath } from './tiles-source.ts';
 import { levelWidth, tilePath, tilesOfLevel, tileWidth } from './tiles.ts';
 import { findLastCheckpoint, LogFault, tileReader } from './tree.ts';
 
@@ -65,6 +65,9 @@ export async function exportLog(
     if (lines.length === checkpointsAFile) await flush();
   }
   if (lines.length > 0) await flush();
+  const successions = await source.successions();
+  if (successions.length > 0)
+    await write(folder, successionsPath, successions.map((note) => `${JSON.stringify(note)}\n`).join(''));
   // Last, so that a folder with a checkpoint has all that it covers.
   await write(folder, 'checkpoint', last.note);
   return { size, origin };

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { UserError } from '../errors.ts';
-import type { ReadLogFile } from './tiles-source.ts';
+import { successionsPath, type ReadLogFile } from './tiles-source.ts';
 
 const attempts = 4;
 const firstWaitMs = 250;
@@ -40,8 +40,8 @@ export function gatewayFiles(base: string, token: () => Promise<string>): ReadLo
   }
 
   return async (path) => {
-    // Kept checkpoints are no part of what a gateway serves.
-    if (path.startsWith('checkpoints/')) return null;
+    // Kept checkpoints, and successions, are no part of what a gateway serves.
+    if (path.startsWith('checkpoints/') || path === successionsPath) return null;
     let last = '';
     let refused = false;
     for (let attempt = 0; attempt < attempts; attempt++) {

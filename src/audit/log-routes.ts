@@ -5,7 +5,7 @@ import type { AuthorityView } from '../grants/authority.ts';
 import { documented } from '../openapi.ts';
 import { bundleOperation, checkpointOperation, tileOperation } from './log-documents.ts';
 import { openCheckpoint } from './checkpoint.ts';
-import type { Verifier } from './note.ts';
+import type { LogKeys } from './log-keys.ts';
 import { encodeBundle } from './tiles-source.ts';
 import { levelWidth, parseTilePath, tileWidth } from './tiles.ts';
 import { findLastCheckpoint, logUnavailable, readEntries, tileReader, type Queryable } from './tree.ts';
@@ -13,7 +13,7 @@ import { findLastCheckpoint, logUnavailable, readEntries, tileReader, type Query
 export interface LogRoutesOptions {
   db: Queryable;
   /** Whose checkpoints are served. */
-  verifiers: readonly Verifier[];
+  keys: LogKeys;
   /** Adds the signatures of witnesses to a checkpoint's note. */
   cosigned: (note: string) => string;
   tokens: Tokens;
@@ -23,7 +23,7 @@ export interface LogRoutesOptions {
 /** The log as C2SP tlog-tiles has it: what anybody may check, and the entries themselves for auditors. */
 export function registerLogRoutes(
   scope: FastifyInstance,
-  { db, verifiers, cosigned, tokens, authority }: LogRoutesOptions,
+  { db, keys, cosigned, tokens, authority }: LogRoutesOptions,
 ): void {
   let opened: { note: string; size: number } | null = null;
 
@@ -77,11 +77,21 @@ export function registerLogRoutes(
     if (last === null) throw new Problem('not-found');
     if (opened?.note === last.note) return opened;
     try {
-      opened = { note: last.note, size: openCheckpoint(last.note, verifiers).size };
+      opened = { note: last.note, size: openCheckpoint(last.note, keys.all()).size };
+    } catch {
+      opened = await openAnew(last.note);
+    }
+    return opened;
+  }
+
+  /** Another key may have succeeded since the successions were read. */
+  async function openAnew(note: string): Promise<{ note: string; size: number }> {
+    try {
+      await keys.refresh(db);
+      return { note, size: openCheckpoint(note, keys.all()).size };
     } catch (error) {
       throw new Problem('audit-unavailable', {}, { cause: error });
     }
-    return opened;
   }
 
   /** The size of the checkpoint that covers so many hashes of a level: nobody sees a tile that may still change. */

@@ -3,8 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import { openCheckpoint, type Checkpoint } from './checkpoint.ts';
 import type { CheckpointFile } from './kept-checkpoint.ts';
+import type { LogKeys } from './log-keys.ts';
 import { equalHashes, type Hash } from './merkle.ts';
-import { NoteError } from './note.ts';
+import { NoteError, type Verifier } from './note.ts';
 import { rootFromTiles, tileWidth, type ReadTile } from './tiles.ts';
 import {
   insertCheckpoint,
@@ -16,7 +17,7 @@ import {
   type PublishedCheckpoint,
   type TreeState,
 } from './tree.ts';
-import { signCheckpoint, verifierOf } from './sign.ts';
+import { signCheckpoint } from './sign.ts';
 
 /** The background stage that takes entries into the tree, and signs what the tree has become. */
 export interface PublishStage {
@@ -31,13 +32,17 @@ export interface PublishStage {
 
 export interface PublishOptions {
   pool: pg.Pool;
-  origin: string;
   /** Signs the checkpoints: Ed25519. */
   key: KeyObject;
-  file: CheckpointFile;
+  /** Which of its keys may have signed the log so far. */
+  keys: LogKeys;
+  /** Where the last checkpoint of a key is kept outside the database. */
+  fileOf: (verifier: Verifier) => CheckpointFile;
   now: () => Date;
   /** Nothing is signed before it resolves. */
   after?: Promise<void>;
+  /** Hears once that another key signs now: this process only looks on. */
+  onSucceeded?: (by: Verifier) => void;
   /** Hears once why the stage has stopped for good. */
   onFault: (fault: string) => void;
   /** Hears of each step that failed, and is tried again. */
@@ -63,9 +68,11 @@ const beginDurably = `
  * it stops for good.
  */
 export function startPublishStage(options: PublishOptions): PublishStage {
-  const { pool, origin, key, file, now, after, onFault, onFailure } = options;
-  const verifier = verifierOf(origin, key);
+  const { pool, key, keys, fileOf, now, after, onSucceeded, onFault, onFailure } = options;
+  const origin = keys.own.name;
+  const file = fileOf(keys.own);
   let stopped = false;
+  let succeeded = false;
   let fault: string | null = null;
   let behindSinceMs: number | null = null;
   /** The last checkpoint that was seen committed; undefined until the file was read. */
@@ -113,14 +120,24 @@ export function startPublishStage(options: PublishOptions): PublishStage {
 
   /** @returns whether there is more to do at once; null when it waits for another process */
   async function step(): Promise<boolean | null> {
+    await keys.refresh(pool);
     const state = await readTreeState(pool);
     if (state.last !== null && state.last.size > lastSize) [blockedSinceMs, behindSinceMs] = [null, null];
     lastSize = state.last?.size ?? 0;
     await check(state, tileReader(pool, lastSize));
     if (state.last !== null) keep(state.last);
-    const more = state.entries > lastSize ? await publishNext() : false;
+    const more = state.entries > lastSize ? (isSucceeded() ? null : await publishNext()) : false;
     await writeFile();
     return more;
+  }
+
+  /** Whether another key signs now. The log is whole: those who have that key go on. */
+  function isSucceeded(): boolean {
+    const last = keys.all().at(-1)!;
+    if (last === keys.own) return false;
+    if (!succeeded) onSucceeded?.(last);
+    succeeded = true;
+    return true;
   }
 
   /**
@@ -217,14 +234,20 @@ export function startPublishStage(options: PublishOptions): PublishStage {
       throw new LogFault(`the first ${checkpoint.size} entries are not those of the checkpoint ${where}`);
   }
 
+  /** The own key's, or that of the key before it: of the same log, and not of one that was opened anew. */
   function readKept(): Checkpoint | null {
-    const note = file.read();
-    return note === null ? null : open(note, file.path);
+    const before = keys.all()[keys.all().indexOf(keys.own) - 1];
+    for (const verifier of before?.name === origin ? [keys.own, before] : [keys.own]) {
+      const kept = fileOf(verifier);
+      const note = kept.read();
+      if (note !== null) return open(note, kept.path);
+    }
+    return null;
   }
 
   function open(note: string, what: string): Checkpoint {
     try {
-      return openCheckpoint(note, [verifier]);
+      return openCheckpoint(note, keys.all());
     } catch (error) {
       if (!(error instanceof NoteError)) throw error;
       throw new LogFault(`${what} is no checkpoint of this log: ${error.message}`);

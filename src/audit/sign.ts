@@ -12,13 +12,34 @@ import {
   type KeyKind,
   type Verifier,
 } from './note.ts';
+import { successionText } from './succession.ts';
 
 // What needs a private key, always one of Ed25519.
 
+/** A key with the name that it signs under. */
+export interface Signer {
+  name: string;
+  key: KeyObject;
+}
+
 /** Signs a text as `name`. @throws NoteError when the text or the name can't stand in a note */
 export function signNote(text: string, name: string, key: KeyObject): string {
-  const bytes = sign(null, Buffer.from(text), key);
-  return formatNote({ text, signatures: [{ name, keyId: keyIdOf('log', name, rawPublicKey(key)), bytes }] });
+  return signByAll(text, [{ name, key }]);
+}
+
+function signByAll(text: string, signers: readonly Signer[]): string {
+  const signatures = signers.map(({ name, key }) => ({
+    name,
+    keyId: keyIdOf('log', name, rawPublicKey(key)),
+    bytes: sign(null, Buffer.from(text), key),
+  }));
+  return formatNote({ text, signatures });
+}
+
+/** Signs that one key of a log succeeds another, with both. @throws NoteError as `signNote` */
+export function signSuccession(from: Signer, to: Signer): string {
+  const text = successionText(verifierKey(from.name, from.key), verifierKey(to.name, to.key));
+  return signByAll(text, [from, to]);
 }
 
 /** Signs a checkpoint as a note, under a key whose name is the origin. @throws NoteError as `signNote` */

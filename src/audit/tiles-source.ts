@@ -7,7 +7,8 @@ import type { LogSource, StoredLeaves, StoredTile } from './verify.ts';
 
 /**
  * Reads a file of a log as C2SP tlog-tiles lays them out, `checkpoint` or `tile/0/000`; null where there is none.
- * `checkpoints/000` and so on are this project's own beside them: the kept notes, each as a JSON string a line.
+ * `checkpoints/000` and so on, and `successions`, are this project's own beside them: notes, each as a JSON string a
+ * line.
  */
 export type ReadLogFile = (path: string) => Promise<Uint8Array | null>;
 
@@ -59,6 +60,10 @@ export function tilesSource(read: ReadLogFile): LogSource {
       }
     },
     tile: ({ level, n, width }: Tile) => readTile(level, n, width),
+    async successions() {
+      const notes = await read(successionsPath);
+      return notes === null ? [] : parseNotes(successionsPath, notes);
+    },
     async *checkpoints(): AsyncGenerator<StoredCheckpoint> {
       const last = await lastNote();
       for (let n = 0; ; n++) {
@@ -77,6 +82,9 @@ async function readNote(read: ReadLogFile): Promise<string> {
   if (bytes === null) throw new LogFormatError('there is no checkpoint');
   return new TextDecoder().decode(bytes);
 }
+
+/** Where the notes are by which one key of the log succeeds another. */
+export const successionsPath = 'successions';
 
 /** The path of the n-th file of kept checkpoints. */
 export function checkpointsPath(n: number): string {

@@ -21,6 +21,8 @@ export interface LogSource {
   tile(tile: Tile): Promise<StoredTile | null>;
   /** Every checkpoint that is kept, the smallest first. */
   checkpoints(): AsyncIterable<StoredCheckpoint>;
+  /** The notes by which one key of the log succeeds another. */
+  successions(): Promise<string[]>;
 }
 
 /** What is stored of the entries of one tile of level 0. */

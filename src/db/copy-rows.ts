@@ -13,8 +13,17 @@ const signature = Buffer.from('PGCOPY\n\xff\r\n\0', 'latin1');
 export async function copyRows(client: pg.ClientBase, select: string): Promise<(Buffer | null)[][]> {
   const chunks: Buffer[] = [];
   const stream = client.query(copyTo(`copy (${select}) to stdout (format binary)`));
-  for await (const chunk of stream) chunks.push(chunk as Buffer);
+  try {
+    for await (const chunk of stream) chunks.push(chunk as Buffer);
+  } finally {
+    endTimeout(stream);
+  }
   return parseRows(Buffer.concat(chunks));
+}
+
+/** pg's query_timeout goes on after a stream has ended, and holds the process up, unless it hears of the end. */
+function endTimeout(stream: object): void {
+  (stream as { callback?: () => void }).callback?.();
 }
 
 /** Takes COPY's binary format apart (COPY, Binary Format, in PostgreSQL's documentation). */

@@ -29,7 +29,7 @@ export async function rememberSettings(database: Database, settings: Record<stri
 function refuseOthers(settings: Record<string, string>, remembered: { key: string; value: string }[]): void {
   const faults = remembered
     .filter(({ key, value }) => settings[key] !== value)
-    .map(({ key, value }) => `${key}: this database was first used with ${value}, not with ${settings[key]}`);
+    .map(({ key, value }) => `${key}: this database is used with ${value}, not with ${settings[key]}`);
   if (faults.length > 0)
     throw new UserError(`settings differ from those that the database remembers:\n  ${faults.join('\n  ')}`);
 }

@@ -4,6 +4,7 @@ import t, { type Test } from 'tap';
 import { openCheckpoint } from '../../src/audit/checkpoint.ts';
 import { startCosignStage, type CosignStage } from '../../src/audit/cosign-stage.ts';
 import { checkpointFile } from '../../src/audit/kept-checkpoint.ts';
+import { openLogKeys } from '../../src/audit/log-keys.ts';
 import { openNote } from '../../src/audit/note.ts';
 import { parseProof } from '../../src/audit/proof.ts';
 import { startPublishStage, type PublishStage } from '../../src/audit/publish-stage.ts';
@@ -19,7 +20,7 @@ import {
   type TestDatabase,
 } from '../helper.ts';
 import { serveWitness, type ServedWitness } from '../witness/served.ts';
-import { countEntries, newLeaf, readVersion, until } from './log.ts';
+import { countEntries, newLeaf, putBack, readVersion, until } from './log.ts';
 import { verifiers } from './published-log.ts';
 
 interface Started {
@@ -35,18 +36,20 @@ function start(t: Test, test: TestDatabase, witnesses: ServedWitness[]): Started
   const { pool, close } = openDatabase(test.gatewayUrl, 'test publish', { maxConnections: 2 });
   const faults: string[] = [];
   const failures: unknown[] = [];
+  const logKeys = openLogKeys(verifiers[0]!);
+  const home = newFolder(t);
   const cosigning = startCosignStage({
     db: pool,
     witnesses,
-    verifiers,
+    keys: logKeys,
     onFault: (fault) => publishing.refuse(fault),
     onFailure: (_witness, error) => failures.push(error),
   });
   const publishing = startPublishStage({
     pool,
-    origin: logOrigin,
     key: keys.log,
-    file: checkpointFile(newFolder(t), verifiers[0]!),
+    keys: logKeys,
+    fileOf: (key) => checkpointFile(home, key),
     now: () => new Date(),
     after: cosigning.asked,
     onFault: (fault) => faults.push(fault),
@@ -70,21 +73,6 @@ async function fillTo(test: TestDatabase, size: number): Promise<void> {
     leaves.map(({ bytes }) => bytes),
     leaves.map(({ hash }) => hash),
   ]);
-}
-
-/** As a superuser puts a database back: what came after the size is gone, checkpoints and all. */
-async function putBack(test: TestDatabase, size: number): Promise<void> {
-  const client = await test.pool.connect();
-  const tables = ['entry_0000', 'tile', 'checkpoint'].map((name) => `audit.${name}`);
-  for (const table of tables) await client.query(`alter table ${table} disable trigger all`);
-  await client.query(`delete from audit.entry_0000 where index >= ${size}`);
-  await client.query(`delete from audit.checkpoint where size > ${size}`);
-  await client.query(`delete from audit.tile where (n + 1) * 256 ^ (level + 1) > ${size}`);
-  for (const table of tables) {
-    await client.query(`alter table ${table} enable always trigger append_only`);
-    await client.query(`alter table ${table} enable always trigger no_truncate`);
-  }
-  client.release();
 }
 
 const seenBy = async ({ state }: ServedWitness): Promise<number> => {

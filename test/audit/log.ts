@@ -103,3 +103,18 @@ export async function killSessions({ pool }: TestDatabase, applicationName: stri
   );
   return rowCount ?? 0;
 }
+
+/** As a superuser puts a database back: what came after the size is gone, checkpoints and all. */
+export async function putBack(test: TestDatabase, size: number): Promise<void> {
+  const client = await test.pool.connect();
+  const tables = ['entry_0000', 'tile', 'checkpoint'].map((name) => `audit.${name}`);
+  for (const table of tables) await client.query(`alter table ${table} disable trigger all`);
+  await client.query(`delete from audit.entry_0000 where index >= ${size}`);
+  await client.query(`delete from audit.checkpoint where size > ${size}`);
+  await client.query(`delete from audit.tile where (n + 1) * 256 ^ (level + 1) > ${size}`);
+  for (const table of tables) {
+    await client.query(`alter table ${table} enable always trigger append_only`);
+    await client.query(`alter table ${table} enable always trigger no_truncate`);
+  }
+  client.release();
+}

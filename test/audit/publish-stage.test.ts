@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node
 import { basename, join } from 'node:path';
 import t, { type Test } from 'tap';
 import { checkpointFile } from '../../src/audit/kept-checkpoint.ts';
+import { openLogKeys } from '../../src/audit/log-keys.ts';
 import { rootOf } from '../../src/audit/merkle.ts';
 import { startPublishStage, type PublishStage } from '../../src/audit/publish-stage.ts';
 import { openDatabase } from '../../src/db/database.ts';
@@ -38,9 +39,9 @@ function start(t: Test, test: TestDatabase, home: string, name = 'test publish')
   const failures: unknown[] = [];
   const stage = startPublishStage({
     pool,
-    origin: logOrigin,
     key: keys.log,
-    file: checkpointFile(home, verifier),
+    keys: openLogKeys(verifier),
+    fileOf: (key) => checkpointFile(home, key),
     now: () => new Date(),
     onFault: (fault) => faults.push(fault),
     onFailure: (error) => failures.push(error),

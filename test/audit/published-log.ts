@@ -1,5 +1,6 @@
 import type { Test } from 'tap';
 import { checkpointFile, type CheckpointFile } from '../../src/audit/kept-checkpoint.ts';
+import { openLogKeys } from '../../src/audit/log-keys.ts';
 import { startPublishStage } from '../../src/audit/publish-stage.ts';
 import { verifierOf } from '../../src/audit/sign.ts';
 import { openDatabase } from '../../src/db/database.ts';
@@ -23,9 +24,9 @@ export async function createPublishedLog(
     const { pool, close } = openDatabase(test.gatewayUrl, 'test publish', { maxConnections: 1 });
     const stage = startPublishStage({
       pool,
-      origin: logOrigin,
       key: keys.log,
-      file,
+      keys: openLogKeys(verifiers[0]!),
+      fileOf: () => file,
       now: () => new Date(),
       onFault: (fault) => t.fail(fault),
       onFailure: (error) => t.fail(String(error)),

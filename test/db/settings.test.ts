@@ -17,7 +17,7 @@ await t.test('remembers settings from the first start on, as the gateway itself'
     {
       name: UserError.name,
       message:
-        /ISSUER: this database was first used with https:\/\/a, not with https:\/\/b\n.*TOKEN_KEY_FILE: .*k1, not with k2/,
+        /ISSUER: this database is used with https:\/\/a, not with https:\/\/b\n.*TOKEN_KEY_FILE: .*k1, not with k2/,
     },
   );
   await rememberSettings(database, settings);

@@ -1,0 +1,109 @@
+import { administer, withClient } from '../admin.ts';
+import type { Command, CommandInput, CommandResult } from '../command.ts';
+import { parseOrigin as parseLogOrigin } from '../config.ts';
+import { UserError } from '../errors.ts';
+import { commandLineActor } from './act.ts';
+import { tell } from './check-log.ts';
+import { holding, readText } from './check-receipt.ts';
+import { openCheckpoint } from './checkpoint.ts';
+import { databaseSource } from './database-source.ts';
+import { checkpointFile } from './kept-checkpoint.ts';
+import { ownSigner, readSigner } from './own-key.ts';
+import { verifierOf } from './sign.ts';
+import { changeLogKey, reopenLog } from './succeed.ts';
+import { trustSuccessions } from './succession.ts';
+import { verifyLog } from './verify.ts';
+
+export const successionCommands: Command[] = [
+  {
+    name: 'audit rotate',
+    summary: "let another key sign the log's checkpoints from now on; the old ones stay verifiable",
+    needs: 'administer',
+    options: [
+      { flags: '--new-key <file>', description: 'an Ed25519 private key in PEM form', required: true },
+    ],
+    run: changeKey,
+  },
+  {
+    name: 'audit reopen',
+    summary: 'open a log anew that lost entries, a database restored from a backup say, under another origin',
+    needs: 'administer',
+    options: [
+      { flags: '--origin <name>', description: "the log's name from now on", required: true },
+      { flags: '--reason <text>', description: 'what has happened: it goes into the entry', required: true },
+      {
+        flags: '--checkpoint <file>',
+        description: 'the last one that was seen; default the one in ONEVISIT_HOME',
+      },
+      { flags: '--new-key <file>', description: 'another Ed25519 private key in PEM form; default the same' },
+    ],
+    run: reopen,
+  },
+];
+
+async function changeKey({ options, config }: CommandInput): Promise<CommandResult> {
+  const from = ownSigner(config);
+  const file = String(options.newKey);
+  const to = readSigner('--new-key', file, config.logOrigin);
+  const done = await administer(config, (database) => changeLogKey(database, commandLineActor(), from, to));
+  const text = [
+    `from entry ${done.entry} on the log is signed with ${done.to.line}`,
+    `set LOG_KEY_FILE to ${file} and start every gateway again; until one has it, nothing is signed`,
+    'tell witnesses and verifiers the new key; the old one verifies what it has signed, and leads to the new one',
+  ].join('\n');
+  return { json: { entry: done.entry, verifier_key: done.to.line, old_verifier_key: done.from.line }, text };
+}
+
+async function reopen({ options, config, progress }: CommandInput): Promise<CommandResult> {
+  const from = ownSigner(config);
+  const name = parseOrigin(String(options.origin));
+  const to =
+    typeof options.newKey === 'string' ? readSigner('--new-key', options.newKey, name) : { ...from, name };
+  const old = verifierOf(from.name, from.key);
+  const file = typeof options.checkpoint === 'string' ? options.checkpoint : null;
+  const note = file === null ? checkpointFile(config.home, old).read() : await readText('--checkpoint', file);
+  const seen =
+    note === null
+      ? null
+      : {
+          note,
+          checkpoint: holding(file ?? 'the checkpoint in ONEVISIT_HOME', () => openCheckpoint(note, [old])),
+        };
+  const { entries } = await withClient(config, async (client) => {
+    const source = databaseSource(client);
+    const successions = await source.successions();
+    const verdict = await verifyLog(source, {
+      verifiers: holding('the succession of keys', () => trustSuccessions([old], successions)),
+      progress: (done, total) => progress(done, total, 'checking entries'),
+    });
+    tell(verdict, 0);
+    return verdict;
+  });
+  const lost = { reason: String(options.reason), last: seen, entries };
+  const done = await administer(config, (database) =>
+    reopenLog(database, commandLineActor(), { from, to }, lost),
+  );
+  const text = [
+    `the log is opened anew as ${name}; entry ${done.entry} is its first, and tells of ${from.name}` +
+      (seen === null ? '' : ` and its checkpoint of ${seen.checkpoint.size} entries`),
+    `set LOG_ORIGIN to ${name}${to.key === from.key ? '' : `, LOG_KEY_FILE to ${String(options.newKey)}`} and start every gateway again`,
+    `tell witnesses and verifiers the new key: ${done.to.line}`,
+  ].join('\n');
+  return {
+    json: {
+      entry: done.entry,
+      origin: name,
+      verifier_key: done.to.line,
+      last_size: seen?.checkpoint.size ?? null,
+    },
+    text,
+  };
+}
+
+function parseOrigin(text: string): string {
+  try {
+    return parseLogOrigin(text);
+  } catch (error) {
+    throw new UserError(`--origin: ${(error as Error).message}`, { cause: error });
+  }
+}

@@ -1,0 +1,95 @@
+import { text as readStream } from 'node:stream/consumers';
+import { withClient } from '../admin.ts';
+import { listOption, type Command, type CommandInput, type CommandResult } from '../command.ts';
+import { UserError } from '../errors.ts';
+import { checkLog } from './check-log.ts';
+import { checkReceipt, holding, readText } from './check-receipt.ts';
+import { databaseSource } from './database-source.ts';
+import { folderFiles, gatewayFiles } from './log-files.ts';
+import { parseVerifierKey } from './note.ts';
+import { ownVerifierKey } from './own-key.ts';
+import { tilesSource } from './tiles-source.ts';
+import type { LogSource } from './verify.ts';
+
+export const verifyCommand: Command = {
+  name: 'audit verify',
+  summary: "check the whole audit log, in the database, at a gateway's address or exported, or one receipt",
+  needs: 'home',
+  options: [
+    { flags: '--url <url>', description: "the log of a running gateway, in place of the database's" },
+    {
+      flags: '--token-file <file>',
+      description: 'with --url: an access token of the audit office; "-" reads it from standard input',
+    },
+    { flags: '--export <folder>', description: 'what "audit export" wrote, in place of a database' },
+    {
+      flags: '--checkpoint <file...>',
+      description: 'signed checkpoints that somebody kept: the log must continue each',
+    },
+    { flags: '--receipt <file>', description: 'check this receipt alone, as the gateway answered it' },
+    { flags: '--body <file>', description: 'with a receipt: the body that was received, byte by byte' },
+    { flags: '--salt <base64>', description: "with a body: Exchange-Salt; default the receipt's own" },
+    {
+      flags: '--key <verifier key...>',
+      description: 'what "audit key" prints, old ones too; default from the own key file',
+    },
+  ],
+  run: async ({ options, config, progress }) => {
+    refuseTogether(options);
+    const keys = options.key === undefined ? [ownVerifierKey(config)] : [options.key].flat().map(String);
+    const verifiers = keys.map((key) => holding('--key', () => parseVerifierKey(key)));
+    return typeof options.receipt === 'string'
+      ? checkReceipt(options.receipt, verifiers, options)
+      : withSource({ options, config }, (source) =>
+          checkLog(source, {
+            keys: verifiers,
+            files: listOption(options.checkpoint),
+            // An export may be older than what the home has seen.
+            home: options.export === undefined ? config.home : null,
+            progress,
+          }),
+        );
+  },
+};
+
+/** Options that say nothing together are a misunderstanding. @throws UserError */
+function refuseTogether(options: CommandInput['options']): void {
+  const goesWith: [string, string][] = [
+    ['body', 'receipt'],
+    ['salt', 'body'],
+    ['token-file', 'url'],
+  ];
+  const value = (name: string): unknown => options[name === 'token-file' ? 'tokenFile' : name];
+  for (const [name, other] of goesWith)
+    if (value(name) !== undefined && value(other) === undefined)
+      throw new UserError(`--${name}: goes with --${other}`);
+  const sources = ['url', 'export', 'receipt'].filter((name) => value(name) !== undefined);
+  if (sources.length > 1) throw new UserError(`--${sources[0]}: does not go with --${sources[1]}`);
+}
+
+function withSource(
+  { options, config }: Pick<CommandInput, 'options' | 'config'>,
+  work: (source: LogSource) => Promise<CommandResult>,
+): Promise<CommandResult> {
+  if (typeof options.export === 'string') return work(tilesSource(folderFiles(options.export)));
+  if (typeof options.url === 'string') {
+    const base = parseUrl(options.url);
+    return work(tilesSource(gatewayFiles(base, () => readToken(options.tokenFile))));
+  }
+  return withClient(config, (client) => work(databaseSource(client)));
+}
+
+function parseUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  if (url === null || !['http:', 'https:'].includes(url.protocol) || url.search || url.hash || url.username)
+    throw new UserError('--url: is not the http or https URL of a gateway');
+  return url.href.replace(/\/+$/, '');
+}
+
+async function readToken(file: string | string[] | boolean | undefined): Promise<string> {
+  if (typeof file !== 'string')
+    throw new UserError('--token-file: required, because entries are shown to the audit office alone');
+  const token = file === '-' ? await readStream(process.stdin) : await readText('--token-file', file);
+  if (!/^[\w.~+/=-]+$/.test(token.trim())) throw new UserError('--token-file: holds no access token');
+  return token.trim();
+}

@@ -1,0 +1,277 @@
+import { generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { openCheckpoint } from '../../src/audit/checkpoint.ts';
+import { databaseSource } from '../../src/audit/database-source.ts';
+import { checkpointFile } from '../../src/audit/kept-checkpoint.ts';
+import { openLogKeys, readSuccessions } from '../../src/audit/log-keys.ts';
+import { startPublishStage, type PublishStage } from '../../src/audit/publish-stage.ts';
+import { signCheckpoint, verifierKey, verifierOf } from '../../src/audit/sign.ts';
+import { trustSuccessions } from '../../src/audit/succession.ts';
+import { verifyLog, type Verdict } from '../../src/audit/verify.ts';
+import { openDatabase } from '../../src/db/database.ts';
+import { rememberSettings } from '../../src/db/settings.ts';
+import { keyId } from '../../src/keys.ts';
+import { runCommand, type CommandEnd } from '../fixtures/command.ts';
+import { newFolder } from '../fixtures/folder.ts';
+import { createDatabase, keys, logOrigin, startGateway, type TestDatabase } from '../helper.ts';
+import { connect, countEntries, newLeaf, putBack, readVersion, until } from './log.ts';
+
+const newKey = (): KeyObject => generateKeyPairSync('ed25519').privateKey;
+
+function keyFile(folder: string, name: string, key: KeyObject): string {
+  const file = join(folder, `${name}.pem`);
+  writeFileSync(file, key.export({ type: 'pkcs8', format: 'pem' }));
+  return file;
+}
+
+/** A log that a gateway with the old key has signed. */
+async function newLog(
+  t: Test,
+  size: number,
+): Promise<{ test: TestDatabase; home: string; settings: Record<string, string> }> {
+  const test = await createDatabase(t);
+  await rememberSettings(test.database, { LOG_ORIGIN: logOrigin, LOG_KEY_FILE: keyId(keys.log) });
+  const home = newFolder(t);
+  await fillTo(test, size);
+  const { stage } = start(t, test, home, keys.log);
+  await untilPublished(test, size);
+  await stage.stop();
+  return {
+    test,
+    home,
+    settings: {
+      ADMIN_DATABASE_URL: test.adminUrl,
+      DATABASE_URL: test.gatewayUrl,
+      ONEVISIT_HOME: home,
+      LOG_ORIGIN: logOrigin,
+      LOG_KEY_FILE: keyFile(home, 'old', keys.log),
+    },
+  };
+}
+
+async function fillTo(test: TestDatabase, size: number): Promise<void> {
+  const leaves = Array.from({ length: size - (await countEntries(test)) }, () => newLeaf());
+  await test.pool.query('select audit.append($1, $2, $3)', [
+    await readVersion(test),
+    leaves.map(({ bytes }) => bytes),
+    leaves.map(({ hash }) => hash),
+  ]);
+}
+
+function start(
+  t: Test,
+  test: TestDatabase,
+  home: string,
+  key: KeyObject,
+  origin = logOrigin,
+): { stage: PublishStage; faults: string[]; succeeded: string[] } {
+  const { pool, close } = openDatabase(test.gatewayUrl, 'test publish', { maxConnections: 1 });
+  const [faults, succeeded]: string[][] = [[], []];
+  const stage = startPublishStage({
+    pool,
+    key,
+    keys: openLogKeys(verifierOf(origin, key)),
+    fileOf: (verifier) => checkpointFile(home, verifier),
+    now: () => new Date(),
+    onSucceeded: ({ line }) => succeeded!.push(line),
+    onFault: (fault) => faults!.push(fault),
+    onFailure: (error) => t.fail(String(error)),
+  });
+  t.teardown(async () => {
+    await stage.stop();
+    await close();
+  });
+  return { stage, faults: faults!, succeeded: succeeded! };
+}
+
+const untilPublished = (test: TestDatabase, size: number): Promise<void> =>
+  until(`a checkpoint of ${size}`, async () => {
+    const { rows } = await test.pool.query<{ size: number }>(
+      'select max(size) as size from audit.checkpoint',
+    );
+    return rows[0]!.size === size;
+  });
+
+/** What a verifier says that trusts one key alone. */
+async function verdictBy(t: Test, test: TestDatabase, key: KeyObject, origin = logOrigin): Promise<Verdict> {
+  const client = await connect(t, test.gatewayUrl);
+  const verifiers = trustSuccessions([verifierOf(origin, key)], await readSuccessions(client));
+  return verifyLog(databaseSource(client), { verifiers });
+}
+
+async function entryAt(test: TestDatabase, index: number): Promise<Record<string, unknown>> {
+  const { rows } = await test.pool.query<{ bytes: Buffer }>(
+    'select bytes from audit.entry where index = $1',
+    [index],
+  );
+  return JSON.parse(rows[0]!.bytes.toString()) as Record<string, unknown>;
+}
+
+const refused = (t: Test, { code, stdout, stderr }: CommandEnd, reason: RegExp): void => {
+  t.equal(code, 1);
+  t.equal(stdout, '');
+  t.match(stderr, reason);
+};
+
+await t.test('audit rotate: another key signs on, and each key verifies all checkpoints', async (t) => {
+  const { test, home, settings } = await newLog(t, 300);
+  const next = newKey();
+  const old = start(t, test, home, keys.log);
+  const file = keyFile(home, 'new', next);
+  const done = await runCommand(['audit', 'rotate', '--new-key', file], settings);
+  t.equal(done.code, 0, done.stderr);
+  t.match(done.stdout, /^from entry 300 on the log is signed with onevisit\.test\/audit\+/);
+  t.match(done.stdout, `set LOG_KEY_FILE to ${file}`);
+  t.match(await entryAt(test, 300), {
+    kind: 'key',
+    operation: 'log-key-change',
+    details: { from: verifierKey(logOrigin, keys.log), to: verifierKey(logOrigin, next) },
+  });
+  await until('the old one looks on', () => old.succeeded.length > 0);
+  await fillTo(test, 400);
+  const started = start(t, test, home, next);
+  await untilPublished(test, 400);
+  t.strictSame(old.succeeded, [verifierKey(logOrigin, next)]);
+  t.same([...old.faults, ...started.faults], []);
+  for (const key of [keys.log, next]) t.match(await verdictBy(t, test, key), { entries: 400, findings: [] });
+  t.equal((await verdictBy(t, test, newKey())).findings.length > 0, true);
+
+  const kept = checkpointFile(home, verifierOf(logOrigin, next));
+  await until('the file of the new key', () => kept.read() !== null);
+  const gateway = await startGateway(t, { database: test });
+  const served = await gateway.app.inject('/log/checkpoint');
+  t.equal(served.statusCode, 200, 'a gateway that was not started again serves it');
+  t.equal(openCheckpoint(served.body, [verifierOf(logOrigin, next)]).size >= 400, true);
+
+  const verified = await runCommand(['audit', 'verify', '--key', verifierKey(logOrigin, keys.log)], settings);
+  t.equal(verified.code, 0, verified.stderr);
+  const out = join(home, 'export');
+  await runCommand(['audit', 'export', '--out', out], settings);
+  const offline = await runCommand(
+    ['audit', 'verify', '--export', out, '--key', verifierKey(logOrigin, keys.log)],
+    { ONEVISIT_HOME: newFolder(t) },
+  );
+  t.equal(offline.code, 0, offline.stderr);
+
+  refused(
+    t,
+    await runCommand(['audit', 'rotate', '--new-key', file], settings),
+    /LOG_KEY_FILE: is not the key that/,
+  );
+  const now = { ...settings, LOG_KEY_FILE: file };
+  refused(
+    t,
+    await runCommand(['audit', 'rotate', '--new-key', settings.LOG_KEY_FILE!], now),
+    /has signed this log before/,
+  );
+  await t.rejects(rememberSettings(test.database, { LOG_KEY_FILE: keyId(keys.log) }), {
+    message: /is used with/,
+  });
+});
+
+await t.test(
+  'after a change of key, a database that was put back is noticed by the file of the old one',
+  async (t) => {
+    const { test, home, settings } = await newLog(t, 300);
+    const next = newKey();
+    await runCommand(['audit', 'rotate', '--new-key', keyFile(home, 'new', next)], settings);
+    await putBack(test, 200);
+    const { stage, faults } = start(t, test, home, next);
+    await until('the alarm', () => stage.fault() !== null);
+    t.match(faults, [/^the log has 200 entries and a checkpoint of 0, and the one kept in .* is of 300$/]);
+  },
+);
+
+await t.test(
+  'audit reopen: a log that lost its end goes on under another name, and says what it lost',
+  async (t) => {
+    const { test, home, settings } = await newLog(t, 200);
+    const before = checkpointFile(home, verifierOf(logOrigin, keys.log));
+    await fillTo(test, 300);
+    const first = start(t, test, home, keys.log);
+    await untilPublished(test, 300);
+    await first.stage.stop();
+    const lost = before.read()!;
+    await putBack(test, 250);
+    const red = start(t, test, home, keys.log);
+    await until('the alarm', () => red.stage.fault() !== null);
+
+    const args = [
+      'audit',
+      'reopen',
+      '--origin',
+      'onevisit.test/audit-2',
+      '--reason',
+      'restored the backup of Monday',
+    ];
+    const done = await runCommand(args, settings);
+    t.equal(done.code, 0, done.stderr);
+    t.match(
+      done.stdout,
+      /^the log is opened anew as onevisit\.test\/audit-2; entry 250 is its first, and tells of .* 300 entries/,
+    );
+    t.match(await entryAt(test, 250), {
+      kind: 'origin',
+      operation: 'log-reopen',
+      details: {
+        from: verifierKey(logOrigin, keys.log),
+        reason: 'restored the backup of Monday',
+        entries: 250,
+        last_size: 300,
+        last_checkpoint: lost,
+      },
+    });
+    const anew = start(t, test, home, keys.log, 'onevisit.test/audit-2');
+    await untilPublished(test, 251);
+    t.same(anew.faults, []);
+    for (const origin of [logOrigin, 'onevisit.test/audit-2'])
+      t.match(await verdictBy(t, test, keys.log, origin), { entries: 251, findings: [] });
+    await t.rejects(rememberSettings(test.database, { LOG_ORIGIN: logOrigin }), {
+      message: /LOG_ORIGIN: .*audit-2/,
+    });
+    const now = { ...settings, LOG_ORIGIN: 'onevisit.test/audit-2' };
+    t.equal((await runCommand(['audit', 'verify'], now)).code, 0);
+    writeFileSync(join(home, 'lost'), lost);
+    refused(
+      t,
+      await runCommand(['audit', 'verify', '--checkpoint', join(home, 'lost')], now),
+      /the end was removed: there are 251 entries, and the checkpoint kept outside is of 300/,
+    );
+  },
+);
+
+await t.test('audit reopen and rotate refuse what would not help', async (t) => {
+  const { test, home, settings } = await newLog(t, 30);
+  const reopen = (...more: string[]) => runCommand(['audit', 'reopen', '--reason', 'x', ...more], settings);
+  refused(t, await reopen('--origin', logOrigin), /the log is onevisit\.test\/audit already/);
+  refused(t, await reopen('--origin', 'a b'), /--origin: must be 1 to 200 characters/);
+  const other = join(home, 'other');
+  writeFileSync(other, signCheckpoint({ origin: 'other', size: 1, root: Buffer.alloc(32) }, keys.log));
+  refused(t, await reopen('--origin', 'x', '--checkpoint', other), /nobody who is known has signed/);
+  const rotate = (file: string, env = {}) =>
+    runCommand(['audit', 'rotate', '--new-key', file], { ...settings, ...env });
+  refused(t, await rotate(join(home, 'none.pem')), /--new-key: cannot read/);
+  refused(
+    t,
+    await rotate(settings.LOG_KEY_FILE!, { LOG_ORIGIN: 'x' }),
+    /LOG_ORIGIN: this log is onevisit\.test/,
+  );
+  const client = await test.pool.connect();
+  await client.query('alter table audit.entry_0000 disable trigger all');
+  await client.query('update audit.entry_0000 set bytes = set_byte(bytes, 2, 88) where index = 7');
+  client.release();
+  refused(
+    t,
+    await reopen('--origin', 'x'),
+    /the audit log is not as it was written:\n {2}entry 7 was altered/,
+  );
+  t.equal(await countEntries(test), 30, 'nothing was entered');
+  const unused = await createDatabase(t);
+  refused(
+    t,
+    await rotate(keyFile(home, 'new', newKey()), { ADMIN_DATABASE_URL: unused.adminUrl }),
+    /no gateway has signed this log yet/,
+  );
+});
