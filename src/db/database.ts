@@ -21,6 +21,8 @@ export function openDatabase(
   });
   // A server that stops would otherwise end the process; whoever queries next hears of it.
   pool.on('error', () => undefined);
+  // So would a connection that is lost while somebody has it in hand, whose statement fails by then.
+  pool.on('connect', (client) => client.on('error', () => undefined));
   const database = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
   return { pool, database, close: () => pool.end() };
 }
