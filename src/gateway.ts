@@ -98,7 +98,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
 
 /** The publishing stage on a connection of its own, so that its transactions keep nobody waiting, and the witnesses. */
 function openPublishing(
-  { config, keys, databaseUrl, now = () => new Date(), alarm = () => undefined }: GatewayOptions,
+  { config, keys, databaseUrl, alarm = () => undefined }: GatewayOptions,
   { metrics, logKeys }: Pick<Gateway, 'metrics' | 'logKeys'>,
 ): { state: () => string; cosigned: (note: string) => string; close: () => Promise<void> } {
   const { pool, close } = openDatabase(databaseUrl, 'onevisit publish', { maxConnections: 1 });
@@ -120,7 +120,6 @@ function openPublishing(
     key: keys.log,
     keys: logKeys,
     fileOf: (verifier) => checkpointFile(config.home, verifier),
-    now,
     after: cosigning.asked,
     onSucceeded: ({ line }) =>
       alarm(`the log is signed with another key now, and not here any more: ${line}`),

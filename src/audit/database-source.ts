@@ -56,8 +56,8 @@ export function databaseSource(client: pg.ClientBase): LogSource {
       for (let after = 0; ;) {
         const start = after;
         const rows = await inTurn(() => readCheckpoints(client, start));
-        for (const { size, previous_size: previousSize, root, note } of rows)
-          yield { note, beside: { size, previousSize, root } };
+        for (const { size, previous_size: previousSize, root, note, at } of rows)
+          yield { note, beside: { size, previousSize, root, at } };
         if (rows.length < checkpointsAtOnce) return;
         after = rows.at(-1)!.size;
       }
@@ -70,11 +70,12 @@ interface CheckpointRow {
   previous_size: number;
   root: Buffer;
   note: string;
+  at: Date;
 }
 
 async function readCheckpoints(client: pg.ClientBase, after: number): Promise<CheckpointRow[]> {
   const { rows } = await client.query<CheckpointRow>({
-    text: `select size, previous_size, root, note from audit.checkpoint where size > $1 order by size
+    text: `select size, previous_size, root, note, at from audit.checkpoint where size > $1 order by size
       limit ${checkpointsAtOnce}`,
     values: [after],
   });

@@ -2,10 +2,13 @@ import { openCheckpoint, type Checkpoint } from './checkpoint.ts';
 import { emptyRoot, equalHashes, nodeHash, type Hash } from './merkle.ts';
 import { NoteError, type Verifier } from './note.ts';
 
+/** A month, of whatever length. */
+const thinnedAfterMs = 28 * 86_400_000;
+
 export interface StoredCheckpoint {
   note: string;
   /** What is stored beside the note, where there is something. */
-  beside: { size: number; previousSize: number; root: Hash } | null;
+  beside: { size: number; previousSize: number; root: Hash; at: Date } | null;
 }
 
 /** A tree that grows at its end, in memory that grows with its height alone. */
@@ -85,7 +88,7 @@ export async function expectCheckpoints(
 
   function open({ note, beside }: StoredCheckpoint): Checkpoint | null {
     const name = beside === null ? 'a checkpoint' : `the checkpoint of ${beside.size} entries`;
-    if (beside !== null && beside.previousSize !== lastSize)
+    if (beside !== null && beside.previousSize !== lastSize && !isThinned(beside))
       find(
         lastSize,
         `${name} continues one of ${beside.previousSize}, and the one before it is of ${lastSize}`,
@@ -102,6 +105,11 @@ export async function expectCheckpoints(
       find(beside?.size ?? null, `${name} does not hold: ${error.message}`);
       return null;
     }
+  }
+
+  /** Of old ones, one an hour is kept. */
+  function isThinned({ previousSize, at }: { previousSize: number; at: Date }): boolean {
+    return previousSize > lastSize && Date.now() - at.getTime() > thinnedAfterMs;
   }
 
   function compare(checkpoint: Checkpoint, tree: GrowingTree, what: string): void {

@@ -8,11 +8,12 @@ import { equalHashes, type Hash } from './merkle.ts';
 import { NoteError, type Verifier } from './note.ts';
 import { rootFromTiles, tileWidth, type ReadTile } from './tiles.ts';
 import {
-  insertCheckpoint,
-  keepFullTiles,
+  keepCheckpoint,
   LogFault,
+  readFullTiles,
   readLeafTiles,
   readTreeState,
+  thinCheckpoints,
   tileReader,
   type PublishedCheckpoint,
   type TreeState,
@@ -38,7 +39,6 @@ export interface PublishOptions {
   keys: LogKeys;
   /** Where the last checkpoint of a key is kept outside the database. */
   fileOf: (verifier: Verifier) => CheckpointFile;
-  now: () => Date;
   /** Nothing is signed before it resolves. */
   after?: Promise<void>;
   /** Hears once that another key signs now: this process only looks on. */
@@ -52,6 +52,7 @@ export interface PublishOptions {
 /** With the step itself less than a second. */
 const pauseMs = 800;
 const maxStepTiles = 64;
+const thinEveryMs = 3_600_000;
 /** Whoever holds the advisory lock for longer does not work, but keeps others from it. */
 const maxLockWaitMs = 3000;
 
@@ -68,7 +69,7 @@ const beginDurably = `
  * it stops for good.
  */
 export function startPublishStage(options: PublishOptions): PublishStage {
-  const { pool, key, keys, fileOf, now, after, onSucceeded, onFault, onFailure } = options;
+  const { pool, key, keys, fileOf, after, onSucceeded, onFault, onFailure } = options;
   const origin = keys.own.name;
   const file = fileOf(keys.own);
   let stopped = false;
@@ -84,6 +85,7 @@ export function startPublishStage(options: PublishOptions): PublishStage {
   let lastSize = 0;
   let lostAtSize: number | null = null;
   let blockedSinceMs: number | null = null;
+  let thinAtMs = 0;
   let stepTiles = maxStepTiles;
 
   async function run(): Promise<void> {
@@ -128,7 +130,15 @@ export function startPublishStage(options: PublishOptions): PublishStage {
     if (state.last !== null) keep(state.last);
     const more = state.entries > lastSize ? (isSucceeded() ? null : await publishNext()) : false;
     await writeFile();
+    if (more === false) await thin();
     return more;
+  }
+
+  /** Once an hour, when there is nothing else to do. */
+  async function thin(): Promise<void> {
+    if (performance.now() < thinAtMs) return;
+    const deleted = await thinCheckpoints(pool);
+    if (deleted === 0) thinAtMs = performance.now() + thinEveryMs;
   }
 
   /** Whether another key signs now. The log is whole: those who have that key go on. */
@@ -194,12 +204,11 @@ export function startPublishStage(options: PublishOptions): PublishStage {
     if (last !== null) await requireRoot(last, read, 'in the database');
     if (signed !== null && signed.size > from && signed.size <= size)
       await requireRoot(signed, read, 'signed before');
-    await keepFullTiles(client, { from, size }, read);
     const root = await rootFromTiles(size, read);
     if (fault !== null) throw new LogFault(fault);
     signed = { origin, size, root };
     const checkpoint = { size, root, note: signCheckpoint(signed, key) };
-    await insertCheckpoint(client, checkpoint, from, now());
+    await keepCheckpoint(client, checkpoint, from, await readFullTiles({ from, size }, read));
     return { checkpoint, more: size < entries };
   }
 

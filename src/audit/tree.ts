@@ -5,6 +5,9 @@ import { levelWidth, tileRoot, tileWidth, type ReadTile, type Tile } from './til
 
 // No statement here has a name: the plan of a named one is made when the log is small, and stays when it has grown.
 
+const dataCorrupted = 'XX001';
+const thinnedAtOnce = 1000;
+
 /** What runs a statement: a pool, or a connection within a transaction. */
 export type Queryable = Pick<pg.Pool, 'query'>;
 
@@ -163,61 +166,67 @@ async function findTileRoots(db: Queryable, level: number, first: number, end: n
   return rows.slice(0, gap < 0 ? rows.length : gap).map(({ root }) => root);
 }
 
+/** A full tile with its root. */
+export interface FullTile {
+  level: number;
+  n: number;
+  hashes: Buffer;
+  root: Hash;
+}
+
 /**
- * Keeps the tiles of a tree that became full between two sizes, level by level.
+ * The tiles of a tree that became full between two sizes, level by level.
  *
  * @param read reads the tree of the new size
- * @throws LogFault when other hashes stand in a tile's place
  */
-export async function keepFullTiles(
-  db: Queryable,
+export async function readFullTiles(
   { from, size }: { from: number; size: number },
   read: ReadTile,
-): Promise<void> {
+): Promise<FullTile[]> {
+  const tiles: FullTile[] = [];
   for (let level = 0; ; level++) {
     const first = Math.floor(levelWidth(from, level) / tileWidth);
     const end = Math.floor(levelWidth(size, level) / tileWidth);
-    if (end <= first) return;
-    const tiles: { n: number; hashes: Buffer; root: Hash }[] = [];
+    if (end <= first) return tiles;
     for (let n = first; n < end; n++) {
       const hashes = Buffer.from(await read({ level, n, width: tileWidth }));
-      tiles.push({ n, hashes, root: tileRoot(hashes) });
+      tiles.push({ level, n, hashes, root: tileRoot(hashes) });
     }
-    const values = [
-      level,
-      ...(['n', 'hashes', 'root'] as const).map((name) => tiles.map((tile) => tile[name])),
-    ];
-    const given = 'unnest($2::bigint[], $3::bytea[], $4::bytea[]) as given (n, hashes, root)';
-    await db.query({
-      text: `insert into audit.tile (level, n, hashes, root)
-        select $1::smallint, given.* from ${given} on conflict do nothing`,
-      values,
-    });
-    const { rows } = await db.query<{ n: number }>({
-      text: `select t.n from audit.tile t join ${given} using (n)
-        where t.level = $1 and (t.hashes <> given.hashes or t.root <> given.root) order by t.n limit 1`,
-      values,
-    });
-    if (rows.length > 0)
-      throw new LogFault(`tile ${level}/${rows[0]!.n} does not have the hashes of its entries`);
   }
 }
 
 /**
- * Keeps a checkpoint: the compare-and-swap of publishing, because no two may continue the same one.
+ * Keeps a checkpoint with the tiles that became full before it: the compare-and-swap of publishing, because no two
+ * may continue the same one.
  *
+ * @throws LogFault when other hashes stand in a tile's place
  * @throws pg.DatabaseError 23505 when another process was first
  */
-export async function insertCheckpoint(
+export async function keepCheckpoint(
   db: Queryable,
   { size, root, note }: PublishedCheckpoint,
   previousSize: number,
-  at: Date,
+  tiles: readonly FullTile[],
 ): Promise<void> {
-  await db.query({
-    text: `insert into audit.checkpoint (size, previous_size, root, note, at) values ($1, $2, $3, $4, $5)`,
-    values: [size, previousSize, root, note, at],
+  const columns = (['level', 'n', 'hashes', 'root'] as const).map((name) => tiles.map((tile) => tile[name]));
+  try {
+    await db.query({
+      text: 'select audit.publish($1, $2, $3, $4, $5, $6, $7, $8)',
+      values: [size, previousSize, Buffer.from(root), note, ...columns],
+    });
+  } catch (error) {
+    const { code, message } = error as pg.DatabaseError;
+    if (code === dataCorrupted) throw new LogFault(message);
+    throw error;
+  }
+}
+
+/** Some of the checkpoints that are no longer needed are deleted. @returns how many */
+export async function thinCheckpoints(db: Queryable): Promise<number> {
+  const { rows } = await db.query<{ deleted: number }>({
+    text: `select audit.thin_checkpoints(${thinnedAtOnce}) as deleted`,
   });
+  return rows[0]!.deleted;
 }
 
 /** The entries of a bundle, in order. */

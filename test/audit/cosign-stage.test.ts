@@ -50,7 +50,6 @@ function start(t: Test, test: TestDatabase, witnesses: ServedWitness[]): Started
     key: keys.log,
     keys: logKeys,
     fileOf: (key) => checkpointFile(home, key),
-    now: () => new Date(),
     after: cosigning.asked,
     onFault: (fault) => faults.push(fault),
     onFailure: (error) => failures.push(error),

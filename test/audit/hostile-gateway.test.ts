@@ -105,3 +105,47 @@ await t.test('can not be kept from appending by an auditor who takes advisory lo
   for (const lock of [1, 2, 3]) await auditor.query('select pg_advisory_unlock(7103, $1)', [lock]);
   await checkAuditLog(t, test);
 });
+
+await t.test('refuses a checkpoint beyond the end, beside the last one, or without its tiles', async (t) => {
+  const test = await createDatabase(t);
+  const gateway = await connect(t, test.gatewayUrl);
+  const leaves = Array.from({ length: 300 - (await countEntries(test)) }, () => newLeaf());
+  await gateway.query('select audit.append($1, $2, $3)', [
+    await readVersion(test),
+    leaves.map(({ bytes }) => bytes),
+    leaves.map(({ hash }) => hash),
+  ]);
+  const tile = { level: 0, n: 0 };
+  const publish = (size: number | null, previousSize: number | null, tiles: { level: number; n: number }[]) =>
+    gateway.query('select audit.publish($1, $2, $3, $4, $5, $6, $7, $8)', [
+      size,
+      previousSize,
+      Buffer.alloc(32),
+      'a note',
+      tiles.map(({ level }) => level),
+      tiles.map(({ n }) => n),
+      tiles.map(() => Buffer.alloc(8192)),
+      tiles.map(() => Buffer.alloc(32)),
+    ]);
+  await t.rejects(
+    publish(301, 0, [tile]),
+    { code: '23514' },
+    'beyond the end: no entry would be taken any more',
+  );
+  await t.rejects(publish(null, 0, [tile]), { code: '23514' });
+  await t.rejects(publish(300, 5, [tile]), { code: '23505' });
+  await t.rejects(publish(300, null, [tile]), { code: '23505' });
+  await t.rejects(publish(300, 0, []), { code: '23514' });
+  await t.rejects(publish(255, 0, [tile]), { code: '23514' }, 'a tile that is not full');
+  for (const more of [
+    { level: 0, n: 1 },
+    { level: 1, n: 0 },
+    { level: 0, n: 9_000_000 },
+  ])
+    await t.rejects(publish(300, 0, [tile, more]), { code: /^23/ });
+  await publish(300, 0, [tile]);
+  await t.rejects(publish(300, 300, []), { code: /^23/ }, 'the same size once more');
+  await t.rejects(publish(290, 300, []), { code: /^23/ }, 'a step back');
+  const { appender } = startAppender(t, test);
+  t.equal(await appender.append(newLeaf(), await readVersion(test)), 300, 'entries are taken all the same');
+});

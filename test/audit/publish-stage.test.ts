@@ -1,10 +1,12 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import t, { type Test } from 'tap';
+import { databaseSource } from '../../src/audit/database-source.ts';
 import { checkpointFile } from '../../src/audit/kept-checkpoint.ts';
 import { openLogKeys } from '../../src/audit/log-keys.ts';
 import { rootOf } from '../../src/audit/merkle.ts';
 import { startPublishStage, type PublishStage } from '../../src/audit/publish-stage.ts';
+import { verifyLog } from '../../src/audit/verify.ts';
 import { openDatabase } from '../../src/db/database.ts';
 import { checkAuditLog, createDatabase, keys, logOrigin, type TestDatabase } from '../helper.ts';
 import { connect, countEntries, killSessions, newLeaf, readVersion, until } from './log.ts';
@@ -42,7 +44,6 @@ function start(t: Test, test: TestDatabase, home: string, name = 'test publish')
     key: keys.log,
     keys: openLogKeys(verifier),
     fileOf: (key) => checkpointFile(home, key),
-    now: () => new Date(),
     onFault: (fault) => faults.push(fault),
     onFailure: (error) => failures.push(error),
   });
@@ -234,13 +235,13 @@ await t.test('notices by the file that the database was put back, with all its c
 
 await t.test("follows no checkpoint that somebody with the gateway's credentials wrote", async (t) => {
   const test = await createDatabase(t);
-  await fillTo(test, 300);
-  const insert = 'insert into audit.checkpoint values ($1, 0, $2, $3, now())';
+  await fillTo(test, 200);
   const gateway = await connect(t, test.gatewayUrl);
-  await gateway.query(insert, [300, Buffer.alloc(32), 'no note']);
+  const publish = `select audit.publish(200, 0, $1, $2, '{}', '{}', '{}', '{}')`;
+  await gateway.query(publish, [Buffer.alloc(32), 'no note']);
   const { stage, faults } = start(t, test, t.testdir());
   await until('the alarm', () => stage.fault() !== null);
-  t.match(faults, [/^the checkpoint of 300 entries in the database is no checkpoint of this log: /]);
+  t.match(faults, [/^the checkpoint of 200 entries in the database is no checkpoint of this log: /]);
 });
 
 await t.test('follows no checkpoint of the right key that does not fit the entries', async (t) => {
@@ -298,16 +299,16 @@ async function forgedTile(test: TestDatabase, first: number, count: number): Pro
   return Buffer.concat([...rows.map((row) => row.leaf_hash), Buffer.alloc((256 - rows.length) * 32, 7)]);
 }
 
-await t.test("signs no tile that somebody with the gateway's credentials put there beforehand", async (t) => {
+await t.test("signs no tile that somebody with the owner's credentials put there beforehand", async (t) => {
   const test = await createDatabase(t);
   await fillTo(test, 300);
   const { faults } = start(t, test, t.testdir());
   await untilPublished(test, 300);
-  const gateway = await connect(t, test.gatewayUrl);
+  const owner = await connect(t, test.adminUrl);
   const insert = 'insert into audit.tile values ($1, $2, $3, $4)';
-  await gateway.query(insert, [0, 1, await forgedTile(test, 256, 44), Buffer.alloc(32, 7)]);
-  await gateway.query(insert, [1, 0, Buffer.alloc(8192, 7), Buffer.alloc(32, 7)]);
-  await gateway.query(insert, [0, '9223372036854775807', Buffer.alloc(8192, 7), Buffer.alloc(32, 7)]);
+  await owner.query(insert, [0, 1, await forgedTile(test, 256, 44), Buffer.alloc(32, 7)]);
+  await owner.query(insert, [1, 0, Buffer.alloc(8192, 7), Buffer.alloc(32, 7)]);
+  await owner.query(insert, [0, '9223372036854775807', Buffer.alloc(8192, 7), Buffer.alloc(32, 7)]);
   await fillTo(test, 400);
   await untilPublished(test, 400);
   t.same(faults, []);
@@ -368,5 +369,59 @@ await t.test(
     await untilPublished(test, 600);
     t.same(faults, []);
     await checkAuditLog(t, test);
+  },
+);
+
+await t.test(
+  'of checkpoints that are a month old, one an hour is kept, and the log verifies on',
+  async (t) => {
+    const test = await createDatabase(t);
+    await fillTo(test, 100);
+    const first = start(t, test, t.testdir());
+    await untilPublished(test, 100);
+    await first.stage.stop();
+    const leaves = (
+      await test.pool.query<{ leaf_hash: Buffer }>('select leaf_hash from audit.entry order by index')
+    ).rows.map(({ leaf_hash: hash }) => hash);
+    // Two hours of two months ago with three checkpoints each, and one of yesterday, before the last one of now.
+    await test.pool.query('alter table audit.checkpoint disable trigger all');
+    await test.pool.query('delete from audit.checkpoint');
+    const hour = (ago: string, minute: number): string =>
+      `date_trunc('hour', (now() - interval '${ago}') at time zone 'UTC') at time zone 'UTC' + interval '${minute} minutes'`;
+    const times = ['61 days', '60 days'].flatMap((ago) => [5, 30, 59].map((minute) => hour(ago, minute)));
+    for (const [i, at] of [...times, hour('1 day', 5), hour('1 day', 6)].entries()) {
+      const size = (i + 1) * 10;
+      const root = rootOf(leaves.slice(0, size));
+      const note = signCheckpoint({ origin: logOrigin, size, root }, keys.log);
+      await test.pool.query(`insert into audit.checkpoint values ($1, $2, $3, $4, ${at})`, [
+        size,
+        size - 10,
+        root,
+        note,
+      ]);
+    }
+    for (const trigger of ['append_only', 'no_truncate'])
+      await test.pool.query(`alter table audit.checkpoint enable always trigger ${trigger}`);
+    const owner = await connect(t, test.adminUrl);
+    for (const size of [30, 60, 70, 80])
+      await t.rejects(owner.query('delete from audit.checkpoint where size = $1', [size]), { code: '42501' });
+
+    const { faults } = start(t, test, t.testdir(), 'test publish again');
+    await untilPublished(test, 100);
+    const sizes = async (): Promise<number[]> =>
+      (await owner.query<{ size: number }>('select size from audit.checkpoint order by size')).rows.map(
+        ({ size }) => size,
+      );
+    await until('they are thinned', async () => (await sizes()).length === 5);
+    t.strictSame(await sizes(), [30, 60, 70, 80, 100]);
+    const verdict = await verifyLog(databaseSource(owner), { verifiers: [verifier] });
+    t.match(verdict, { entries: 100, checkpoints: 5, findings: [] });
+    t.same(faults, []);
+    await owner.query('alter table audit.checkpoint disable trigger all');
+    await owner.query('delete from audit.checkpoint where size = 70');
+    const { findings } = await verifyLog(databaseSource(owner), { verifiers: [verifier] });
+    t.match(findings, [
+      { what: /the checkpoint of 80 entries continues one of 70, and the one before it is of 60/ },
+    ]);
   },
 );

@@ -27,7 +27,6 @@ export async function createPublishedLog(
       key: keys.log,
       keys: openLogKeys(verifiers[0]!),
       fileOf: () => file,
-      now: () => new Date(),
       onFault: (fault) => t.fail(fault),
       onFailure: (error) => t.fail(String(error)),
     });

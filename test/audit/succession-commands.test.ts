@@ -74,7 +74,6 @@ function start(
     key,
     keys: openLogKeys(verifierOf(origin, key)),
     fileOf: (verifier) => checkpointFile(home, verifier),
-    now: () => new Date(),
     onSucceeded: ({ line }) => succeeded!.push(line),
     onFault: (fault) => faults!.push(fault),
     onFailure: (error) => t.fail(String(error)),
