@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { METHODS } from 'node:http';
 import Fastify, { LogController, type FastifyInstance } from 'fastify';
 import fastifySwaggerUi from '@fastify/swagger-ui';
+import { registerEntryRoutes } from './audit/entry-routes.ts';
 import { registerLogRoutes } from './audit/log-routes.ts';
 import { registerReceiptRoutes } from './audit/receipt-routes.ts';
 import { registerAuditRoutes } from './audit/routes.ts';
@@ -60,6 +61,15 @@ export async function buildApp(gateway: Gateway, logTo?: DestinationStream): Pro
       if (version === 1) {
         registerAuditRoutes(scope, { database: searches, catalogue, authority, log, secrets, tokens, now });
         registerReceiptRoutes(scope, {
+          db: gateway.searchPool,
+          cosigned,
+          authority,
+          log,
+          secrets,
+          tokens,
+          now,
+        });
+        registerEntryRoutes(scope, {
           db: gateway.searchPool,
           cosigned,
           authority,

@@ -1,4 +1,5 @@
 import { json, problems, ref, type Operation } from '../openapi.ts';
+import { pendingResponse, proofExample } from './log-documents.ts';
 
 const code = { type: 'string', pattern: '^[a-z][a-z0-9_-]{1,62}$' };
 const time = {
@@ -50,6 +51,75 @@ const entryExample = {
   },
 };
 
+const entryProperties = {
+  index: { type: 'integer', minimum: 0 },
+  leaf_hash: { type: 'string', description: 'RFC 6962 leaf hash of the entry, base64.' },
+  entry: { type: 'object', description: 'The entry as the log holds it (`onevisit-entry/1`).' },
+};
+
+const officialParameter = {
+  name: 'Exchange-Official',
+  in: 'header',
+  required: true,
+  description: 'Id of the official who queries, percent-encoded UTF-8.',
+  schema: { type: 'string', maxLength: 768 },
+  example: 'auditor-7',
+};
+
+export const entryOperation: Operation = {
+  operationId: 'getEntry',
+  summary: 'One entry of the audit log, with the proof that the log holds it',
+  description:
+    'Auditors see every entry, providers the exchanges on their datasets, consumers their own; what belongs to others ' +
+    'is 404. Waits up to two seconds for the checkpoint that covers the entry. The look is an entry itself.',
+  tags: ['Audit'],
+  parameters: [
+    {
+      name: 'index',
+      in: 'path',
+      required: true,
+      description: 'Where the entry stands: `Exchange-Entry` of an answer.',
+      schema: { type: 'integer', minimum: 0 },
+      example: 41,
+    },
+    officialParameter,
+    ref('parameters', 'AcceptLanguage'),
+    ref('parameters', 'Traceparent'),
+  ],
+  responses: {
+    200: {
+      description: 'The entry.',
+      headers: { 'Exchange-Id': ref('headers', 'ExchangeId'), 'Cache-Control': ref('headers', 'NoStore') },
+      content: json(
+        {
+          type: 'object',
+          required: ['index', 'leaf_hash', 'entry', 'proof'],
+          additionalProperties: false,
+          properties: {
+            ...entryProperties,
+            proof: { type: 'string', description: 'A C2SP tlog-proof: index, hashes, signed checkpoint.' },
+          },
+        },
+        { ...entryExample, proof: proofExample },
+      ),
+    },
+    ...pendingResponse,
+    ...problems([
+      'invalid-request',
+      'official-required',
+      'token-missing',
+      'token-invalid',
+      'token-expired',
+      'scope-missing',
+      'not-found',
+      'headers-too-large',
+      'audit-unavailable',
+      'store-unavailable',
+      'overloaded',
+    ]),
+  },
+};
+
 export const searchOperation: Operation = {
   operationId: 'searchEntries',
   summary: 'Search the audit log, newest entries first',
@@ -57,18 +127,7 @@ export const searchOperation: Operation = {
     'Auditors see every entry, providers the exchanges on their datasets, consumers their own. The query is an ' +
     'entry itself. A page may be short and still have `next`.',
   tags: ['Audit'],
-  parameters: [
-    {
-      name: 'Exchange-Official',
-      in: 'header',
-      required: true,
-      description: 'Id of the official who queries, percent-encoded UTF-8.',
-      schema: { type: 'string', maxLength: 768 },
-      example: 'auditor-7',
-    },
-    ref('parameters', 'AcceptLanguage'),
-    ref('parameters', 'Traceparent'),
-  ],
+  parameters: [officialParameter, ref('parameters', 'AcceptLanguage'), ref('parameters', 'Traceparent')],
   requestBody: {
     required: true,
     content: json(searchBodySchema, {
@@ -93,14 +152,7 @@ export const searchOperation: Operation = {
                 type: 'object',
                 required: ['index', 'leaf_hash', 'entry'],
                 additionalProperties: false,
-                properties: {
-                  index: { type: 'integer', minimum: 0 },
-                  leaf_hash: { type: 'string', description: 'RFC 6962 leaf hash of the entry, base64.' },
-                  entry: {
-                    type: 'object',
-                    description: 'The entry as the log holds it (`onevisit-entry/1`).',
-                  },
-                },
+                properties: entryProperties,
               },
             },
             next: { type: ['string', 'null'], description: 'The cursor of the next page; null at the end.' },

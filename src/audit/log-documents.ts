@@ -114,7 +114,7 @@ const receiptParameters = [
   ref('parameters', 'Traceparent'),
 ];
 
-const proofExample = `c2sp.org/tlog-proof@v1
+export const proofExample = `c2sp.org/tlog-proof@v1
 index 1
 bjQLnP+zepicpUTmu3gKLHiQHT+zNzh2hRGjBhevoB0=
 
@@ -125,7 +125,8 @@ XcmnnXCnBppZrVVsuHAe2aKrnYI6rU8uyWDONw/0YEM=
 — onevisit.local/audit AAAA…
 `;
 
-const receiptResponses = {
+/** What is answered while no checkpoint covers the entry. */
+export const pendingResponse = {
   202: {
     description: 'The entry is in the log, and no checkpoint covers it yet.',
     headers: {
@@ -137,6 +138,10 @@ const receiptResponses = {
       { status: 'pending' },
     ),
   },
+};
+
+const receiptResponses = {
+  ...pendingResponse,
   ...problems([
     'invalid-request',
     'official-required',

@@ -23,7 +23,7 @@ export interface ReceiptRoutesOptions {
 }
 
 /** How long an answer waits for the checkpoint that covers its entry. */
-const maxWaitMs = 2000;
+export const maxWaitMs = 2000;
 const retryAfterSeconds = 1;
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
@@ -100,7 +100,8 @@ function maySee({ scopes, department }: AccessToken, { consumer, provider }: Sto
   return scopes.includes('provide') && provider === department;
 }
 
-function answerLater(reply: FastifyReply): FastifyReply {
+/** No checkpoint covers the entry yet. */
+export function answerLater(reply: FastifyReply): FastifyReply {
   return reply
     .status(202)
     .header('cache-control', 'no-store')

@@ -120,7 +120,7 @@ export function registerAuditRoutes(scope: FastifyInstance, options: AuditRoutes
 }
 
 /** Auditors see all; a provider the exchanges on its datasets, a consumer its own. */
-function visibilityOf(token: AccessToken): Visibility {
+export function visibilityOf(token: AccessToken): Visibility {
   if (token.scopes.includes('audit')) return 'all';
   const visibility = {
     ...(token.scopes.includes('exchange') && { consumer: token.department }),

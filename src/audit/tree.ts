@@ -229,6 +229,22 @@ export async function thinCheckpoints(db: Queryable): Promise<number> {
   return rows[0]!.deleted;
 }
 
+/** An entry as it is stored. */
+export interface StoredEntry {
+  index: number;
+  bytes: Buffer;
+  leafHash: Buffer;
+}
+
+/** The entry at an index; null beyond the end. */
+export async function findEntry(db: Queryable, index: number): Promise<StoredEntry | null> {
+  const { rows } = await db.query<{ bytes: Buffer; leaf_hash: Buffer }>({
+    text: 'select bytes, leaf_hash from audit.entry where index = $1',
+    values: [index],
+  });
+  return rows[0] === undefined ? null : { index, bytes: rows[0].bytes, leafHash: rows[0].leaf_hash };
+}
+
 /** The entries of a bundle, in order. */
 export async function readEntries(db: Queryable, first: number, end: number): Promise<Buffer[]> {
   const { rows } = await db.query<{ bytes: Buffer }>({

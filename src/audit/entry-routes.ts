@@ -1,0 +1,70 @@
+import type { FastifyInstance } from 'fastify';
+import { Problem } from '../errors.ts';
+import { requireLiveClient } from '../identity/access-token.ts';
+import { documented } from '../openapi.ts';
+import { entryOperation } from './documents.ts';
+import { encodeQuery, readOfficial } from './query-entry.ts';
+import type { Visibility } from './query.ts';
+import { answerLater, maxWaitMs, type ReceiptRoutesOptions } from './receipt-routes.ts';
+import { awaitCheckpoint, proveEntry } from './receipt.ts';
+import { recordUnderAuthority } from './record.ts';
+import { visibilityOf } from './routes.ts';
+import { findEntry, LogFault, logUnavailable, type StoredEntry } from './tree.ts';
+
+/** The route by which whoever may search the log gets one entry of it, with its proof. The look is an entry itself. */
+export function registerEntryRoutes(scope: FastifyInstance, options: ReceiptRoutesOptions): void {
+  const { db, cosigned, authority, log, tokens, now } = options;
+
+  scope.get<{ Params: { index: string } }>(
+    '/v1/audit/entries/:index',
+    {
+      onRequest: (request, _reply, done) => {
+        visibilityOf(tokens.verify(request.headers.authorization));
+        done();
+      },
+      schema: documented(entryOperation),
+    },
+    async (request, reply) => {
+      const token = tokens.verify(request.headers.authorization);
+      const visibility = visibilityOf(token);
+      const official = readOfficial(request);
+      requireLiveClient(authority.current(), token);
+      const index = /^(0|[1-9]\d{0,15})$/.test(request.params.index) ? Number(request.params.index) : null;
+      const stored = index === null ? null : await findEntry(db, index).catch(logUnavailable);
+      if (stored === null) throw new Problem('not-found');
+      const entry = readEntry(stored);
+      if (!maySee(visibility, entry)) throw new Problem('not-found');
+
+      await recordUnderAuthority(log, authority, (current) => {
+        requireLiveClient(current, token);
+        const asked = { operation: 'entry', records: 1, details: { index: stored.index } };
+        const leaf = encodeQuery(request, { token, official, time: now() }, asked);
+        return Promise.resolve({ leaf, result: undefined });
+      });
+      const checkpoint = await awaitCheckpoint(db, stored.index, maxWaitMs).catch(logUnavailable);
+      if (checkpoint === null) return answerLater(reply);
+      const note = cosigned(checkpoint.note);
+      const proof = await proveEntry(db, stored, { ...checkpoint, note }).catch(logUnavailable);
+      return reply
+        .header('exchange-id', request.id)
+        .header('cache-control', 'no-store')
+        .send({ index: stored.index, leaf_hash: stored.leafHash.toString('base64'), entry, proof });
+    },
+  );
+}
+
+/** @throws Problem audit-unavailable when its bytes are no entry */
+function readEntry({ index, bytes }: StoredEntry): Record<string, unknown> {
+  try {
+    return JSON.parse(bytes.toString()) as Record<string, unknown>;
+  } catch {
+    return logUnavailable(new LogFault(`the bytes of entry ${index} are no entry`));
+  }
+}
+
+/** What belongs to others is not there. */
+function maySee(visibility: Visibility, { consumer, provider }: Record<string, unknown>): boolean {
+  if (visibility === 'all') return true;
+  if (visibility.consumer !== undefined && consumer === visibility.consumer) return true;
+  return visibility.provider !== undefined && provider === visibility.provider;
+}
