@@ -1,8 +1,8 @@
 import type { KeyObject } from 'node:crypto';
 import { parseAddCheckpoint, sizeType } from '../audit/add-checkpoint.ts';
 import { openCheckpoint, parseCheckpoint, type Checkpoint } from '../audit/checkpoint.ts';
-import { equalHashes, verifyConsistency, type Hash } from '../audit/merkle.ts';
-import { NoteError, parseNote, type Verifier } from '../audit/note.ts';
+import { emptyRoot, equalHashes, verifyConsistency, type Hash } from '../audit/merkle.ts';
+import { formatNote, NoteError, parseNote, type Verifier } from '../audit/note.ts';
 import { cosign } from '../audit/sign.ts';
 import type { WitnessState } from './state.ts';
 
@@ -33,6 +33,8 @@ export interface WitnessOptions {
 
 export function createWitness(options: WitnessOptions): Witness {
   const { name, key, logs, state, now, onSplitView } = options;
+  /** The other checkpoint of the last split view: whoever shows it may do so again and again. */
+  let told: string | null = null;
 
   async function addCheckpoint(body: string): Promise<WitnessAnswer> {
     let asked: ReturnType<typeof parseAddCheckpoint>;
@@ -51,6 +53,8 @@ export function createWitness(options: WitnessOptions): Witness {
     } catch (error) {
       return refuseNote(403, error);
     }
+    if (checkpoint.size === 0 && !equalHashes(checkpoint.root, emptyRoot))
+      return refuse(400, 'a log without entries has another root');
     if (asked.oldSize > checkpoint.size)
       return refuse(400, 'the old size is larger than that of the checkpoint');
     return advance(asked, checkpoint);
@@ -61,22 +65,35 @@ export function createWitness(options: WitnessOptions): Witness {
     { oldSize, proof, note }: { oldSize: number; proof: readonly Hash[]; note: string },
     checkpoint: Checkpoint,
   ): Promise<WitnessAnswer> {
+    const kept = withoutOthers(note);
     for (;;) {
       const last = await state.read(checkpoint.origin);
       const seen = last === null ? null : parseCheckpoint(parseNote(last.note).text);
       const seenSize = seen?.size ?? 0;
-      if (oldSize !== seenSize) return conflict(seenSize);
-      if (seen !== null && seenSize === checkpoint.size && !equalHashes(seen.root, checkpoint.root)) {
-        onSplitView(last!.note, note);
+      const same = seen !== null && seenSize === checkpoint.size;
+      if (same && !equalHashes(seen.root, checkpoint.root)) {
+        if (told !== kept) onSplitView(last!.note, kept);
+        told = kept;
         return conflict(seenSize);
       }
+      if (oldSize !== seenSize) return conflict(seenSize);
       const continues = oldSize === 0 ? proof.length === 0 : verifyConsistency(proof, seen!, checkpoint);
       if (!continues)
         return refuse(422, 'the proof does not show that the checkpoint continues the last one');
       const line = cosign(note, name, key, now());
-      if (await state.replace(checkpoint.origin, last?.version ?? 0, note + line))
+      // What it has cosigned already is cosigned again, and nothing else changes: anybody may show it that.
+      if (same || (await state.replace(checkpoint.origin, last?.version ?? 0, kept + line)))
         return { status: 200, type: 'text/plain; charset=utf-8', body: line };
     }
+  }
+
+  /** The note with the signatures of the logs' keys alone: others may be anybody's, as many as fit. */
+  function withoutOthers(note: string): string {
+    const { text, signatures } = parseNote(note);
+    const known = signatures.filter((one) =>
+      logs.some((log) => log.name === one.name && log.keyId === one.keyId),
+    );
+    return formatNote({ text, signatures: known.slice(0, logs.length) });
   }
 
   return { addCheckpoint };

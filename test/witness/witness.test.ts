@@ -231,3 +231,37 @@ await t.test(
     is(await witness.addCheckpoint(await shown(270, 260)), 200, /^— /);
   },
 );
+
+await t.test('keeps no signature but those of the log and its own, whatever a stranger adds', async (t) => {
+  const witness = newWitness(t);
+  const junk = '— x AAAAAAAA\n'.repeat(99);
+  const ask = (note: string, oldSize: number, proof: Awaited<ReturnType<typeof proveConsistency>> = []) =>
+    witness.addCheckpoint(formatAddCheckpoint({ oldSize, proof, note }));
+  const answer = await ask(noteOf(20) + junk, 0);
+  is(answer, 200, /^— witness/);
+  t.equal((await witness.state.read(origin))!.note, noteOf(20) + answer.body);
+  const forged = `— ${witnessVerifier.name} ${answer.body.trim().split(' ')[2]!.slice(0, 8)}AAAA\n`;
+  const version = (await witness.state.read(origin))!.version;
+  is(await ask(noteOf(20) + forged, 20), 200, /^— witness/);
+  t.equal((await witness.state.read(origin))!.version, version, 'the same once more writes nothing');
+  is(await ask(noteOf(30) + forged, 20, await proveConsistency(20, 30, tiles)), 200, /^— witness/);
+  const kept = (await witness.state.read(origin))!.note;
+  t.equal(openNote(kept, [log, witnessVerifier]).signers.length, 2);
+});
+
+await t.test(
+  'tells of another checkpoint of the same size, whatever size it is said to continue',
+  async (t) => {
+    const witness = newWitness(t);
+    await witness.addCheckpoint(await shown(20, 0));
+    const note = noteOf(20, leaves[0]);
+    is(await witness.addCheckpoint(formatAddCheckpoint({ oldSize: 0, proof: [], note })), 409, /^20\n$/);
+    t.equal(witness.splitViews.length, 1);
+    const empty = noteOf(0, leaves[0]);
+    is(
+      await witness.addCheckpoint(formatAddCheckpoint({ oldSize: 0, proof: [], note: empty })),
+      400,
+      /another root/,
+    );
+  },
+);
