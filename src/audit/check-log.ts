@@ -24,16 +24,18 @@ export async function checkLog(
 ): Promise<CommandResult> {
   const successions = await source.successions().catch(unreadableLog);
   const verifiers = holding('the succession of keys', () => trustSuccessions(keys, successions));
+  // What somebody kept may be larger than what its key counts for by now: that is what was lost.
+  const anySize = verifiers.map(({ above: _above, upTo: _upTo, ...key }) => key);
   const outside: Checkpoint[] = [];
   for (const key of keys) {
     if (home === null) break;
     const own = checkpointFile(home, key);
     const kept = own.read();
-    if (kept !== null) outside.push(holding(own.path, () => openCheckpoint(kept, verifiers)));
+    if (kept !== null) outside.push(holding(own.path, () => openCheckpoint(kept, anySize)));
   }
   for (const file of files) {
     const note = await readText('--checkpoint', file);
-    outside.push(holding(file, () => openCheckpoint(note, verifiers)));
+    outside.push(holding(file, () => openCheckpoint(note, anySize)));
   }
   const onProgress = (done: number, total: number): void => progress(done, total, 'checking entries');
   const verdict = await verifyLog(source, { verifiers, outside, progress: onProgress }).catch(unreadableLog);

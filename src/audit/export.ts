@@ -1,4 +1,4 @@
-import { mkdir, rename, stat, writeFile } from 'node:fs/promises';
+import { mkdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type pg from 'pg';
 import { UserError } from '../errors.ts';
@@ -7,7 +7,8 @@ import { databaseSource } from './database-source.ts';
 import { folderFiles } from './log-files.ts';
 import { NoteError, parseNote } from './note.ts';
 import { checkpointsPath, encodeBundle, successionsPath } from './tiles-source.ts';
-import { levelWidth, tilePath, tilesOfLevel, tileWidth } from './tiles.ts';
+import { equalHashes } from './merkle.ts';
+import { levelWidth, rootFromTiles, tilePath, tilesOfLevel, tileWidth, type ReadTile } from './tiles.ts';
 import { findLastCheckpoint, LogFault, tileReader } from './tree.ts';
 
 const checkpointsAFile = 1000;
@@ -29,7 +30,7 @@ export async function exportLog(
   if (last === null)
     throw new UserError('the log has no checkpoint yet: a running gateway signs one a second');
   const { origin, size } = readCheckpoint(last.note, 'the last checkpoint in the database');
-  await checkFolder(folder, { origin, size });
+  await checkFolder(folder, { origin, size }, tileReader(client, size));
   const source = databaseSource(client);
 
   let n = await countFullTiles(folder, Math.floor(size / tileWidth));
@@ -65,6 +66,8 @@ export async function exportLog(
     if (lines.length === checkpointsAFile) await flush();
   }
   if (lines.length > 0) await flush();
+  // An earlier export may have had more of them: old ones are thinned.
+  while (await remove(folder, checkpointsPath(file))) file++;
   const successions = await source.successions();
   if (successions.length > 0)
     await write(folder, successionsPath, successions.map((note) => `${JSON.stringify(note)}\n`).join(''));
@@ -91,6 +94,7 @@ function readCheckpoint(note: string, what: string): Checkpoint {
 async function checkFolder(
   folder: string,
   { origin, size }: { origin: string; size: number },
+  read: ReadTile,
 ): Promise<void> {
   const note = await folderFiles(folder)('checkpoint');
   if (note === null) return;
@@ -102,6 +106,11 @@ async function checkFolder(
       `${folder} has an export of ${there.size} entries, and the log's last checkpoint is of ${size}: the log lost its ` +
         'end, or is another one; keep the export, and see "onevisit audit verify"',
     );
+  if (!equalHashes(await rootFromTiles(there.size, read).catch(notWhole), there.root))
+    throw new UserError(
+      `${folder} has a checkpoint of ${there.size} entries, which the log does not continue: keep the export, and see ` +
+        '"onevisit audit verify"',
+    );
 }
 
 /** How many full tiles are there already, from the first on without a gap. */
@@ -110,6 +119,14 @@ async function countFullTiles(folder: string, most: number): Promise<number> {
     for (const kind of [0, 'entries'] as const)
       if ((await stat(join(folder, tilePath(kind, n, tileWidth))).catch(() => null)) === null) return n;
   return most;
+}
+
+/** @returns whether there was such a file */
+async function remove(folder: string, path: string): Promise<boolean> {
+  const file = join(folder, path);
+  const there = (await stat(file).catch(() => null)) !== null;
+  await rm(file, { force: true });
+  return there;
 }
 
 /** A file is there whole or not at all. */

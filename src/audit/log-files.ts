@@ -2,11 +2,14 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { UserError } from '../errors.ts';
+import { readCapped } from './read-capped.ts';
 import { successionsPath, type ReadLogFile } from './tiles-source.ts';
 
 const attempts = 4;
 const firstWaitMs = 250;
 const timeoutMs = 30_000;
+/** An entry bundle has at most 256 entries of 65,535 bytes, each with its length. */
+const maxFileBytes = 256 * 65_537;
 
 /** The files of an export. Reading throws UserError when a file can't be read. */
 export function folderFiles(folder: string): ReadLogFile {
@@ -34,8 +37,8 @@ export function gatewayFiles(base: string, token: () => Promise<string>): ReadLo
 
   async function ask(path: string): Promise<Response> {
     const headers: Record<string, string> = path.startsWith('tile/entries/')
-      ? { authorization: `Bearer ${await (current ??= token())}` }
-      : {};
+      ? { 'accept-encoding': 'identity', authorization: `Bearer ${await (current ??= token())}` }
+      : { 'accept-encoding': 'identity' };
     return fetch(`${base}/log/${path}`, { headers, signal: AbortSignal.timeout(timeoutMs) });
   }
 
@@ -48,7 +51,11 @@ export function gatewayFiles(base: string, token: () => Promise<string>): ReadLo
       if (attempt > 0) await sleep(firstWaitMs * 2 ** attempt);
       try {
         const response = await ask(path);
-        if (response.ok) return new Uint8Array(await response.arrayBuffer());
+        if (response.ok) {
+          const bytes = await readCapped(response, maxFileBytes);
+          if (bytes === null) throw new UserError(`${base}/log/${path}: is larger than such a file can be`);
+          return bytes;
+        }
         await response.body?.cancel();
         last = `it answers ${response.status}`;
         if (response.status === 404) return null;

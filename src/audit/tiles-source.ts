@@ -1,7 +1,7 @@
-import { parseCheckpoint } from './checkpoint.ts';
+import { openCheckpoint } from './checkpoint.ts';
 import type { StoredCheckpoint } from './expected-checkpoints.ts';
 import { hashBytes } from './merkle.ts';
-import { parseNote } from './note.ts';
+import type { Verifier } from './note.ts';
 import { numberPath, tilePath, tileWidth, type Tile } from './tiles.ts';
 import type { LogSource, StoredLeaves, StoredTile } from './verify.ts';
 
@@ -24,7 +24,8 @@ const tilesAhead = 8;
 export function tilesSource(read: ReadLogFile): LogSource {
   let checkpoint: Promise<string> | undefined;
   const lastNote = (): Promise<string> => (checkpoint ??= readNote(read));
-  const size = async (): Promise<number> => parseCheckpoint(parseNote(await lastNote()).text).size;
+  const size = async (verifiers: readonly Verifier[]): Promise<number> =>
+    openCheckpoint(await lastNote(), verifiers).size;
 
   async function readTile(level: number, n: number, width: number): Promise<StoredTile | null> {
     const hashes = await read(tilePath(level, n, width));

@@ -13,8 +13,12 @@ import { joinHashes, splitHashes, tilePath, tileRoot, tileWidth, type Tile } fro
 
 /** Where a log is read from: a database, a gateway's address, files. Nothing that it says is believed. */
 export interface LogSource {
-  /** How many entries there should be. */
-  size(): Promise<number>;
+  /**
+   * How many entries there should be.
+   *
+   * @throws NoteError when it is told by a checkpoint that none of the verifiers has signed
+   */
+  size(verifiers: readonly Verifier[]): Promise<number>;
   /** The leaves of the tree of so many entries, tile by tile from tile `from` (0) on, the last one maybe partial. */
   tiles(size: number, from?: number): AsyncIterable<StoredLeaves>;
   /** A tile above the leaves as it is kept, partial ones too; null where none is. */
@@ -85,7 +89,7 @@ export async function verifyLog(source: LogSource, options: VerifyOptions): Prom
     if (findings.length < maxFindings) findings.push({ index, what });
     else more = true;
   };
-  const size = await source.size();
+  const size = await source.size(verifiers);
   const tree = growTree();
   const levels: Hash[][] = [];
   const expected = await expectCheckpoints(source.checkpoints(), { verifiers, outside, find });
@@ -102,7 +106,8 @@ export async function verifyLog(source: LogSource, options: VerifyOptions): Prom
     n++;
   }
   await checkPartialTiles();
-  await expected.finish(await source.size());
+  if (tree.size() !== size) find(tree.size(), `there are ${tree.size()} entries, and ${size} were told of`);
+  await expected.finish({ size, now: await source.size(verifiers) });
   return {
     entries: size,
     checkpoints: expected.checked(),

@@ -19,7 +19,10 @@ await t.test('the whole log is verified at the address of a running gateway', as
   for (let i = 0; i < 300; i++) await test.read('citizens', persona);
   const { headers } = await test.read('citizens', persona);
   const source = () => tilesSource(gatewayFiles(url, () => test.token('audit-office', ['audit'])));
-  await until('a checkpoint of it', async () => (await source().size()) > Number(headers['exchange-entry']));
+  await until(
+    'a checkpoint of it',
+    async () => (await source().size(verifiers)) > Number(headers['exchange-entry']),
+  );
   const verdict = await verifyLog(source(), { verifiers });
   t.match(verdict, { checkpoints: 1, uncovered: 0, findings: [] });
   t.ok(verdict.entries > 300);

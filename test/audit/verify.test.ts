@@ -188,6 +188,26 @@ await t.test('is content with entries that no checkpoint covers yet, and counts 
   t.match(await verdictAfter([insert], true), { entries: size + 1, uncovered: 1, findings: [] });
 });
 
+await t.test('holds a checkpoint kept outside against what there was when it began', async (t) => {
+  const whole = databaseSource(superuser);
+  let asked = 0;
+  const growing = { ...whole, size: async () => (asked++ === 0 ? 690 : size) };
+  const { findings } = await verifyLog(growing, { verifiers, outside });
+  t.match(findings, [{ index: 690, what: /the end was removed: there are 690 entries, .* is of 700/ }]);
+});
+
+await t.test('finds it when a source has less than it says', async (t) => {
+  const whole = databaseSource(superuser);
+  const lying = {
+    ...whole,
+    // Nothing under the checkpoints of a whole log.
+    async *tiles(): AsyncGenerator<never> {},
+  };
+  const { findings } = await verifyLog(lying, { verifiers, outside });
+  t.match(findings[0], { index: 0, what: 'there are 0 entries, and 700 were told of' });
+  t.ok(findings.length > 5, 'and each checkpoint that was not met');
+});
+
 await t.test('tells no more than a hundred findings, and that there are more', async (t) => {
   const verdict = await verdictAfter([`update audit.entry_0000 set bytes = set_byte(bytes, 2, 88)`]);
   t.equal(verdict.findings.length, 100);
