@@ -7,9 +7,11 @@ import { sql, type Kysely } from 'kysely';
 export async function up(db: Kysely<unknown>): Promise<void> {
   await sql`
     revoke insert on audit.tile, audit.checkpoint from onevisit_gateway;
+    -- Every gateway reads the last note once a second.
+    alter table audit.checkpoint add check (octet_length(note) <= 10000);
 
     -- Keeps a checkpoint, and the tiles that became full since the one that it continues, which is the last one: two
-    -- never continue the same. What it can't check are signature and root; whoever reads them does.
+    -- never continue the same. What it can't check are the signature, and the roots; whoever reads them does.
     create function audit.publish(new_size bigint, old_size bigint, new_root bytea, new_note text,
         tile_level smallint[], tile_n bigint[], tile_hashes bytea[], tile_root bytea[]) returns void
       language plpgsql volatile security definer set search_path = audit, pg_temp as $$
@@ -42,6 +44,16 @@ export async function up(db: Kysely<unknown>): Promise<void> {
         from audit.tile t join unnest(tile_level, tile_n, tile_hashes, tile_root) g(level, n, hashes, root)
           on g.level = t.level and g.n = t.n
         where t.hashes <> g.hashes or t.root <> g.root order by t.level, t.n limit 1;
+      if wrong is null then
+        select g.level || '/' || g.n into wrong
+          from unnest(tile_level, tile_n, tile_hashes) g(level, n, hashes)
+          where g.hashes <> case when g.level = 0
+            then (select string_agg(e.leaf_hash, ''::bytea order by e.index) from audit.entry e
+                  where e.index >= g.n * 256 and e.index < (g.n + 1) * 256)
+            else (select string_agg(b.root, ''::bytea order by b.n) from audit.tile b
+                  where b.level = g.level - 1 and b.n >= g.n * 256 and b.n < (g.n + 1) * 256) end
+          order by g.level, g.n limit 1;
+      end if;
       if wrong is not null then
         raise exception 'tile % does not have the hashes of its entries', wrong using errcode = 'data_corrupted';
       end if;

@@ -20,7 +20,8 @@ import type { Keys } from './keys.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import type { Readiness } from './operations.ts';
 import { createRecordReader } from './records/read.ts';
-import { verifierOf } from './audit/sign.ts';
+import { signCheckpoint, verifierOf } from './audit/sign.ts';
+import { emptyRoot } from './audit/merkle.ts';
 import { parseWitness, WitnessError, type WitnessAddress } from './audit/witness-client.ts';
 import { openLogKeys, type LogKeys } from './audit/log-keys.ts';
 import { NoteError } from './audit/note.ts';
@@ -62,7 +63,7 @@ export interface GatewayOptions {
 
 const maxAuditLagSeconds = 30;
 const alarmEveryMs = 60_000;
-const logFault = 'nothing is signed any more: see the log';
+const logFault = 'nothing is signed: see the log';
 
 /**
  * Connects the parts of a gateway.
@@ -108,7 +109,8 @@ function openPublishing(
     db: witnessed.pool,
     witnesses: readWitnesses(config),
     keys: logKeys,
-    onFault: (fault) => stage.refuse(fault),
+    emptyNote: signCheckpoint({ origin: config.logOrigin, size: 0, root: emptyRoot }, keys.log),
+    onObjection: (objection) => alarm(`nothing is signed while this stands: ${objection}`),
     onFailure(witness, error) {
       metrics.cosignFailed();
       const why = error instanceof WitnessError ? `: ${error.message}` : '';
@@ -121,6 +123,7 @@ function openPublishing(
     keys: logKeys,
     fileOf: (verifier) => checkpointFile(config.home, verifier),
     after: cosigning.asked,
+    objection: cosigning.objection,
     onSucceeded: ({ line }) =>
       alarm(`the log is signed with another key now, and not here any more: ${line}`),
     onFault: (fault) => alarm(`nothing is signed any more: ${fault}`),

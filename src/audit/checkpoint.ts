@@ -17,8 +17,15 @@ export interface Checkpoint {
 export function openCheckpoint(note: string, verifiers: readonly Verifier[]): Checkpoint {
   const { text, signers } = openNote(note, verifiers);
   const checkpoint = parseCheckpoint(text);
-  if (!signers.some(({ kind, name }) => kind === 'log' && name === checkpoint.origin))
-    throw new NoteError(`the checkpoint is of another log, ${checkpoint.origin}`);
+  const own = signers.filter(({ kind, name }) => kind === 'log' && name === checkpoint.origin);
+  if (
+    own.length > 0 &&
+    !own.some(({ above = -1, upTo = Infinity }) => checkpoint.size > above && checkpoint.size <= upTo)
+  )
+    throw new NoteError(
+      `the key that has signed the checkpoint does not count for ${checkpoint.size} entries`,
+    );
+  if (own.length === 0) throw new NoteError(`the checkpoint is of another log, ${checkpoint.origin}`);
   return checkpoint;
 }
 

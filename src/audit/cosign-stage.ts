@@ -1,14 +1,23 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openCheckpoint } from './checkpoint.ts';
 import type { LogKeys } from './log-keys.ts';
+import { emptyRoot } from './merkle.ts';
 import { NoteError } from './note.ts';
-import { findLastCheckpoint, LogFault, type PublishedCheckpoint, type Queryable } from './tree.ts';
-import { linkWitness, type Cosigned, type WitnessAddress, type WitnessLink } from './witness-client.ts';
+import { findLastCheckpoint, type PublishedCheckpoint, type Queryable } from './tree.ts';
+import {
+  linkWitness,
+  WitnessObjection,
+  type Cosigned,
+  type WitnessAddress,
+  type WitnessLink,
+} from './witness-client.ts';
 
 /** The background stage that shows each new checkpoint to the witnesses. */
 export interface CosignStage {
   /** Resolves once every witness was asked what it has seen, or could not be reached. */
   asked: Promise<void>;
+  /** Why nothing may be signed: a witness has seen what the log lacks, when it was asked last. Null while all is well. */
+  objection: () => string | null;
   /** A checkpoint's note with the signatures of the witnesses that have cosigned it so far. */
   cosigned: (note: string) => string;
   stop(): Promise<void>;
@@ -19,8 +28,10 @@ export interface CosignOptions {
   witnesses: readonly WitnessAddress[];
   /** The log's own keys: what they have not signed is shown to nobody. */
   keys: LogKeys;
-  /** Hears that a witness has seen what the log lacks: from now on nothing may be signed. */
-  onFault: (fault: string) => void;
+  /** A signed checkpoint of no entries: it asks what a witness has seen while there is no other. */
+  emptyNote: string;
+  /** Hears each new objection. */
+  onObjection: (objection: string) => void;
   /** Hears of a witness that can't be reached, or does not cosign, and why; it is asked again. */
   onFailure: (witness: string, error: unknown) => void;
 }
@@ -31,25 +42,23 @@ const maxPauseMs = 10_000;
 
 /** Starts the stage: a loop a witness, so that none waits for another. */
 export function startCosignStage(options: CosignOptions): CosignStage {
-  const { db, witnesses, keys, onFault, onFailure } = options;
+  const { db, witnesses, keys, emptyNote, onObjection, onFailure } = options;
   const ended = new AbortController();
   /** What each witness has cosigned last. */
   const known = new Map<WitnessLink, Cosigned>();
+  const objections = new Map<WitnessLink, string>();
 
   async function follow(link: WitnessLink, onAsked: () => void): Promise<void> {
     let failures = 0;
     while (!ended.signal.aborted) {
       try {
         await showLast(link);
+        objections.delete(link);
         failures = 0;
       } catch (error) {
-        if (error instanceof LogFault) {
-          onFault(error.message);
-          onAsked();
-          return;
-        }
+        if (error instanceof WitnessObjection) object(link, error.message);
+        else onFailure(link.verifier.name, error);
         failures++;
-        onFailure(link.verifier.name, error);
       }
       onAsked();
       const pause = Math.min(maxPauseMs, pauseMs * 2 ** failures);
@@ -57,28 +66,37 @@ export function startCosignStage(options: CosignOptions): CosignStage {
     }
   }
 
-  async function showLast(link: WitnessLink): Promise<void> {
-    const last = await findLastCheckpoint(db);
-    if (last === null || last.note === known.get(link)?.note || !isOwn(last)) return;
-    known.set(link, await link.show(last));
+  /** It holds until the witness says otherwise: what is not there does not come back by itself. */
+  function object(link: WitnessLink, objection: string): void {
+    if (objections.get(link) === objection) return;
+    objections.set(link, objection);
+    onObjection(objection);
   }
 
-  /** Others are the publishing stage's to judge. */
+  async function showLast(link: WitnessLink): Promise<void> {
+    const found = await findLastCheckpoint(db);
+    // Another key may have signed it: which ones there are is read after it.
+    await keys.refresh(db);
+    const last = found !== null && isOwn(found) ? found : { size: 0, root: emptyRoot, note: emptyNote };
+    if (last.note !== known.get(link)?.note) known.set(link, await link.show(last));
+  }
+
+  /** Of this log, and not of the one that it was before it was opened anew; or of nobody, which others judge. */
   function isOwn({ note }: PublishedCheckpoint): boolean {
     try {
-      openCheckpoint(note, keys.all());
-      return true;
+      return openCheckpoint(note, keys.all()).origin === keys.own.name;
     } catch (error) {
       if (error instanceof NoteError) return false;
       throw error;
     }
   }
 
-  const links = witnesses.map((witness) => linkWitness(db, witness));
+  const links = witnesses.map((witness) => linkWitness(db, witness, isOwn));
   const loops: Promise<void>[] = [];
   const asked = links.map((link) => new Promise<void>((onAsked) => void loops.push(follow(link, onAsked))));
   return {
     asked: Promise.all(asked).then(() => undefined),
+    objection: () => [...objections.values()][0] ?? null,
     cosigned: (note) =>
       note +
       links

@@ -20,6 +20,9 @@ export interface Verifier {
   /** The line that it was read from, by which it can be told from others. */
   line: string;
   check: CheckSignature;
+  /** A log's key that has succeeded another, or was succeeded: which sizes of checkpoints it counts for. */
+  above?: number;
+  upTo?: number;
 }
 
 /** A log's key signs the text; a witness's signs it with the time at which it saw it (C2SP tlog-cosignature). */

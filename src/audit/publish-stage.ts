@@ -22,12 +22,10 @@ import { signCheckpoint } from './sign.ts';
 
 /** The background stage that takes entries into the tree, and signs what the tree has become. */
 export interface PublishStage {
-  /** Why nothing is signed any more; null while all is well. */
+  /** Why nothing is signed, for good or for the time being; null while all is well. */
   fault: () => string | null;
   /** How long entries have been waiting for a checkpoint, or the file for the last one; 0 when none wait. */
   behindMs: () => number;
-  /** Somebody outside has seen what the log lacks: nothing is signed any more. */
-  refuse(fault: string): void;
   stop(): Promise<void>;
 }
 
@@ -41,6 +39,8 @@ export interface PublishOptions {
   fileOf: (verifier: Verifier) => CheckpointFile;
   /** Nothing is signed before it resolves. */
   after?: Promise<void>;
+  /** Why nothing may be signed for the time being: somebody outside has seen what the log lacks. */
+  objection?: () => string | null;
   /** Hears once that another key signs now: this process only looks on. */
   onSucceeded?: (by: Verifier) => void;
   /** Hears once why the stage has stopped for good. */
@@ -69,7 +69,7 @@ const beginDurably = `
  * it stops for good.
  */
 export function startPublishStage(options: PublishOptions): PublishStage {
-  const { pool, key, keys, fileOf, after, onSucceeded, onFault, onFailure } = options;
+  const { pool, key, keys, fileOf, after, objection = () => null, onSucceeded, onFault, onFailure } = options;
   const origin = keys.own.name;
   const file = fileOf(keys.own);
   let stopped = false;
@@ -86,6 +86,7 @@ export function startPublishStage(options: PublishOptions): PublishStage {
   let lostAtSize: number | null = null;
   let blockedSinceMs: number | null = null;
   let thinAtMs = 0;
+  let thinBehind: number | null = null;
   let stepTiles = maxStepTiles;
 
   async function run(): Promise<void> {
@@ -102,7 +103,8 @@ export function startPublishStage(options: PublishOptions): PublishStage {
 
   function takeFailure(error: unknown): void {
     if (error instanceof LogFault) {
-      refuse(error.message);
+      fault = error.message;
+      onFault(fault);
       return;
     }
     // Another process was first, unless nobody was: its checkpoint would be there by the next step.
@@ -114,21 +116,16 @@ export function startPublishStage(options: PublishOptions): PublishStage {
     onFailure(error);
   }
 
-  function refuse(message: string): void {
-    if (fault !== null) return;
-    fault = message;
-    onFault(message);
-  }
-
   /** @returns whether there is more to do at once; null when it waits for another process */
   async function step(): Promise<boolean | null> {
-    await keys.refresh(pool);
     const state = await readTreeState(pool);
+    // After it: whoever has signed what it found is known by then.
+    await keys.refresh(pool);
     if (state.last !== null && state.last.size > lastSize) [blockedSinceMs, behindSinceMs] = [null, null];
     lastSize = state.last?.size ?? 0;
     await check(state, tileReader(pool, lastSize));
     if (state.last !== null) keep(state.last);
-    const more = state.entries > lastSize ? (isSucceeded() ? null : await publishNext()) : false;
+    const more = state.entries > lastSize && !isSucceeded() ? await publishNext() : false;
     await writeFile();
     if (more === false) await thin();
     return more;
@@ -137,14 +134,20 @@ export function startPublishStage(options: PublishOptions): PublishStage {
   /** Once an hour, when there is nothing else to do. */
   async function thin(): Promise<void> {
     if (performance.now() < thinAtMs) return;
-    const deleted = await thinCheckpoints(pool);
-    if (deleted === 0) thinAtMs = performance.now() + thinEveryMs;
+    try {
+      thinBehind = await thinCheckpoints(pool, thinBehind ?? 0);
+    } catch (error) {
+      // The log is as good with too many of them.
+      thinBehind = null;
+      onFailure(error);
+    }
+    if (thinBehind === null) thinAtMs = performance.now() + thinEveryMs;
   }
 
   /** Whether another key signs now. The log is whole: those who have that key go on. */
   function isSucceeded(): boolean {
     const last = keys.all().at(-1)!;
-    if (last === keys.own) return false;
+    if (last.line === keys.own.line) return false;
     if (!succeeded) onSucceeded?.(last);
     succeeded = true;
     return true;
@@ -193,19 +196,24 @@ export function startPublishStage(options: PublishOptions): PublishStage {
     client: pg.PoolClient,
   ): Promise<{ checkpoint: PublishedCheckpoint; more: boolean } | null> {
     const state = await readTreeState(client);
+    await keys.refresh(client);
+    if (isSucceeded()) return null;
     const { entries, last } = state;
     const from = last?.size ?? 0;
     if (entries === from) return null;
     // The tile that the last checkpoint left partial is read again, and with it every entry that is not in a full one.
     const first = Math.floor(from / tileWidth) * tileWidth;
-    const size = Math.max(from, Math.min(entries, first + stepTiles * tileWidth));
+    // A key that has succeeded another counts for what is larger than that one's.
+    const least = 1 + (keys.all().at(-1)!.above ?? 0);
+    if (entries < least) return null;
+    const size = Math.max(from, least, Math.min(entries, first + stepTiles * tileWidth));
     const read = tileReader(client, from, await readLeafTiles(client, first, size));
     await check(state, read);
     if (last !== null) await requireRoot(last, read, 'in the database');
     if (signed !== null && signed.size > from && signed.size <= size)
       await requireRoot(signed, read, 'signed before');
     const root = await rootFromTiles(size, read);
-    if (fault !== null) throw new LogFault(fault);
+    if (objection() !== null) return null;
     signed = { origin, size, root };
     const checkpoint = { size, root, note: signCheckpoint(signed, key) };
     await keepCheckpoint(client, checkpoint, from, await readFullTiles({ from, size }, read));
@@ -243,15 +251,17 @@ export function startPublishStage(options: PublishOptions): PublishStage {
       throw new LogFault(`the first ${checkpoint.size} entries are not those of the checkpoint ${where}`);
   }
 
-  /** The own key's, or that of the key before it: of the same log, and not of one that was opened anew. */
+  /** The largest of all its keys: of the same log, and not of one that was opened anew. */
   function readKept(): Checkpoint | null {
-    const before = keys.all()[keys.all().indexOf(keys.own) - 1];
-    for (const verifier of before?.name === origin ? [keys.own, before] : [keys.own]) {
-      const kept = fileOf(verifier);
-      const note = kept.read();
-      if (note !== null) return open(note, kept.path);
-    }
-    return null;
+    const kept = keys
+      .all()
+      .filter(({ name }) => name === origin)
+      .map((key) => fileOf(key))
+      .flatMap((kept) => {
+        const note = kept.read();
+        return note === null ? [] : [open(note, kept.path)];
+      });
+    return kept.toSorted((a, b) => b.size - a.size)[0] ?? null;
   }
 
   function open(note: string, what: string): Checkpoint {
@@ -278,9 +288,8 @@ export function startPublishStage(options: PublishOptions): PublishStage {
 
   const running = run();
   return {
-    fault: () => fault,
+    fault: () => fault ?? objection(),
     behindMs: () => (behindSinceMs === null ? 0 : performance.now() - behindSinceMs),
-    refuse,
     async stop() {
       stopped = true;
       await running;

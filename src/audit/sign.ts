@@ -36,9 +36,9 @@ function signByAll(text: string, signers: readonly Signer[]): string {
   return formatNote({ text, signatures });
 }
 
-/** Signs that one key of a log succeeds another, with both. @throws NoteError as `signNote` */
-export function signSuccession(from: Signer, to: Signer): string {
-  const text = successionText(verifierKey(from.name, from.key), verifierKey(to.name, to.key));
+/** Signs that one key of a log succeeds another above a size, with both. @throws NoteError as `signNote` */
+export function signSuccession(from: Signer, to: Signer, size: number): string {
+  const text = successionText(verifierKey(from.name, from.key), verifierKey(to.name, to.key), size);
   return signByAll(text, [from, to]);
 }
 

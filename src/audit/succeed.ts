@@ -82,11 +82,15 @@ async function succeed(
   ) => Promise<number>,
 ): Promise<Succeeded> {
   const keys = { from: verifierOf(from.name, from.key), to: verifierOf(to.name, to.key) };
-  const note = signSuccession(from, to);
   return database.transaction().execute(async (transaction) => {
-    // It takes the log's lock: what is read after it stays as it is.
-    const entry = await enter(transaction, { ...keys, note });
+    // Under the log's lock what is read stays as it is: the entry gets the next index.
+    const { rows } = await sql<{ next: number }>`select audit.lock_log(), audit.next_index() as next`.execute(
+      transaction,
+    );
     await refuseUnlessCurrent(transaction, from, keys);
+    // Whoever did not know of it when he read the log has read no more than the entries before.
+    const note = signSuccession(from, to, rows[0]!.next);
+    const entry = await enter(transaction, { ...keys, note });
     await sql`insert into audit.succession (note) values (${note})`.execute(transaction);
     for (const [key, value] of [
       ['LOG_ORIGIN', to.name],
@@ -123,6 +127,8 @@ async function refuseUnlessCurrent(
   );
   if (chain.some(({ line }) => line === keys.to.line))
     throw new UserError(`the key ${keys.to.line} has signed this log before: make a new one`);
+  if (from.name !== keys.to.name && chain.some(({ name }) => name === keys.to.name))
+    throw new UserError(`--origin: the log was ${keys.to.name} before: give it a name that it never had`);
 }
 
 function holdingSuccessions(trusted: Verifier, notes: string[]): Verifier[] {

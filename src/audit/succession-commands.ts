@@ -6,6 +6,7 @@ import { commandLineActor } from './act.ts';
 import { tell } from './check-log.ts';
 import { holding, readText } from './check-receipt.ts';
 import { openCheckpoint } from './checkpoint.ts';
+import { parseVerifierKey } from './note.ts';
 import { databaseSource } from './database-source.ts';
 import { checkpointFile } from './kept-checkpoint.ts';
 import { ownSigner, readSigner } from './own-key.ts';
@@ -35,6 +36,11 @@ export const successionCommands: Command[] = [
         flags: '--checkpoint <file>',
         description: 'the last one that was seen; default the one in ONEVISIT_HOME',
       },
+      {
+        flags: '--key <verifier key...>',
+        description:
+          'other keys of the log that may have signed that checkpoint: the database may have lost them',
+      },
       { flags: '--new-key <file>', description: 'another Ed25519 private key in PEM form; default the same' },
     ],
     run: reopen,
@@ -62,23 +68,23 @@ async function reopen({ options, config, progress }: CommandInput): Promise<Comm
   const old = verifierOf(from.name, from.key);
   const file = typeof options.checkpoint === 'string' ? options.checkpoint : null;
   const note = file === null ? checkpointFile(config.home, old).read() : await readText('--checkpoint', file);
-  const seen =
-    note === null
-      ? null
-      : {
-          note,
-          checkpoint: holding(file ?? 'the checkpoint in ONEVISIT_HOME', () => openCheckpoint(note, [old])),
-        };
-  const { entries } = await withClient(config, async (client) => {
+  const given = [options.key ?? []]
+    .flat()
+    .map((line) => holding('--key', () => parseVerifierKey(String(line))));
+  const { entries, verifiers } = await withClient(config, async (client) => {
     const source = databaseSource(client);
     const successions = await source.successions();
+    const trusted = holding('the succession of keys', () => trustSuccessions([old, ...given], successions));
     const verdict = await verifyLog(source, {
-      verifiers: holding('the succession of keys', () => trustSuccessions([old], successions)),
+      verifiers: trusted,
       progress: (done, total) => progress(done, total, 'checking entries'),
     });
     tell(verdict, 0);
-    return verdict;
+    return { entries: verdict.entries, verifiers: trusted };
   });
+  const what = file ?? 'the checkpoint in ONEVISIT_HOME';
+  const seen =
+    note === null ? null : { note, checkpoint: holding(what, () => openCheckpoint(note, verifiers)) };
   const lost = { reason: String(options.reason), last: seen, entries };
   const done = await administer(config, (database) =>
     reopenLog(database, commandLineActor(), { from, to }, lost),

@@ -221,12 +221,18 @@ export async function keepCheckpoint(
   }
 }
 
-/** Some of the checkpoints that are no longer needed are deleted. @returns how many */
-export async function thinCheckpoints(db: Queryable): Promise<number> {
-  const { rows } = await db.query<{ deleted: number }>({
-    text: `select audit.thin_checkpoints(${thinnedAtOnce}) as deleted`,
+/**
+ * Of the checkpoints of an hour that are a month old, deletes all but the last: a bounded step along them.
+ *
+ * @param behind the size to begin behind
+ * @returns the size to go on behind; null when there is no more to do
+ */
+export async function thinCheckpoints(db: Queryable, behind: number): Promise<number | null> {
+  const { rows } = await db.query<{ next: number | null }>({
+    text: `select audit.thin_checkpoints($1, ${thinnedAtOnce}) as next`,
+    values: [behind],
   });
-  return rows[0]!.deleted;
+  return rows[0]!.next;
 }
 
 /** An entry as it is stored. */

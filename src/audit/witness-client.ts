@@ -7,14 +7,9 @@ import {
   parseVerifierKey,
   type Verifier,
 } from './note.ts';
+import { readCapped } from './read-capped.ts';
 import { proveConsistency } from './tiles.ts';
-import {
-  findLastCheckpoint,
-  LogFault,
-  tileReader,
-  type PublishedCheckpoint,
-  type Queryable,
-} from './tree.ts';
+import { findLastCheckpoint, tileReader, type PublishedCheckpoint, type Queryable } from './tree.ts';
 
 /** A witness that checkpoints are shown to (C2SP tlog-witness). */
 export interface WitnessAddress {
@@ -26,6 +21,11 @@ export interface WitnessAddress {
 /** A witness that can't be reached, or does not cosign. Its message names no more than the witness. */
 export class WitnessError extends Error {
   override name = 'WitnessError';
+}
+
+/** A witness says that it has seen what this log lacks. */
+export class WitnessObjection extends Error {
+  override name = 'WitnessObjection';
 }
 
 /** Reads who a witness is. @throws NoteError that says what is wrong with its key */
@@ -42,7 +42,7 @@ export interface WitnessLink {
    * Shows it a checkpoint, which it cosigns.
    *
    * @returns what it has cosigned: a later checkpoint where others have shown it one meanwhile
-   * @throws LogFault when it has seen what this log lacks, WitnessError when it can't be reached or does not cosign
+   * @throws WitnessObjection when it has seen what this log lacks, WitnessError when it can't be reached or does not cosign
    */
   show(checkpoint: PublishedCheckpoint): Promise<Cosigned>;
 }
@@ -62,9 +62,14 @@ interface Answer {
 const timeoutMs = 3000;
 /** Others show it checkpoints at the same time. */
 const maxAttempts = 5;
-const maxAnswerChars = 10_000;
+const maxAnswerBytes = 10_000;
 
-export function linkWitness(db: Queryable, { verifier, url }: WitnessAddress): WitnessLink {
+/** @param isOwn whether a checkpoint is one of this log: others are shown to nobody */
+export function linkWitness(
+  db: Queryable,
+  { verifier, url }: WitnessAddress,
+  isOwn: (checkpoint: PublishedCheckpoint) => boolean,
+): WitnessLink {
   const { name } = verifier;
   /** The size that it has seen, as far as is known. */
   let seen = 0;
@@ -78,13 +83,13 @@ export function linkWitness(db: Queryable, { verifier, url }: WitnessAddress): W
         return { note: current.note, line: readCosignature(current.note, answer.text) };
       }
       if (answer.status === 422)
-        throw new LogFault(
+        throw new WitnessObjection(
           `the witness ${name} has seen a log of ${seen} entries, which the checkpoint of ${current.size} does not continue`,
         );
       if (answer.status !== 409) throw new WitnessError(`it answers ${answer.status}`);
       const size = readSize(answer);
       if (size === current.size && seen === size)
-        throw new LogFault(`the witness ${name} has seen another checkpoint of ${size} entries`);
+        throw new WitnessObjection(`the witness ${name} has seen another checkpoint of ${size} entries`);
       seen = size;
       if (size > current.size) current = await findLater(current, size);
     }
@@ -102,14 +107,17 @@ export function linkWitness(db: Queryable, { verifier, url }: WitnessAddress): W
     try {
       const response = await fetch(`${url}/add-checkpoint`, {
         method: 'POST',
-        headers: { 'content-type': 'text/plain; charset=utf-8' },
+        headers: { 'content-type': 'text/plain; charset=utf-8', 'accept-encoding': 'identity' },
         body,
         redirect: 'error',
         signal: AbortSignal.timeout(timeoutMs),
       });
-      const text = (await response.text()).slice(0, maxAnswerChars);
+      const bytes = await readCapped(response, maxAnswerBytes);
+      if (bytes === null) throw new WitnessError('it answers more than a witness has to say');
+      const text = Buffer.from(bytes).toString();
       return { status: response.status, type: response.headers.get('content-type') ?? '', text };
     } catch (error) {
+      if (error instanceof WitnessError) throw error;
       const { code } = (error as { cause?: { code?: unknown } }).cause ?? {};
       throw new WitnessError(
         `it can't be reached (${typeof code === 'string' ? code : (error as Error).name})`,
@@ -120,8 +128,8 @@ export function linkWitness(db: Queryable, { verifier, url }: WitnessAddress): W
   /** A later checkpoint may have been published and shown meanwhile; if none was, the log lost its end. */
   async function findLater(current: PublishedCheckpoint, size: number): Promise<PublishedCheckpoint> {
     const last = await findLastCheckpoint(db);
-    if (last !== null && last.size >= size) return last;
-    throw new LogFault(
+    if (last !== null && last.size >= size && isOwn(last)) return last;
+    throw new WitnessObjection(
       `the log's last checkpoint is of ${current.size} entries, and the witness ${name} has seen one of ${size}`,
     );
   }

@@ -1,4 +1,5 @@
 import { createServer } from 'node:http';
+import { gzipSync } from 'node:zlib';
 import type { AddressInfo } from 'node:net';
 import t, { type Test } from 'tap';
 import { openCheckpoint } from '../../src/audit/checkpoint.ts';
@@ -6,6 +7,8 @@ import { startCosignStage, type CosignStage } from '../../src/audit/cosign-stage
 import { checkpointFile } from '../../src/audit/kept-checkpoint.ts';
 import { openLogKeys } from '../../src/audit/log-keys.ts';
 import { openNote } from '../../src/audit/note.ts';
+import { emptyRoot } from '../../src/audit/merkle.ts';
+import { signCheckpoint } from '../../src/audit/sign.ts';
 import { parseProof } from '../../src/audit/proof.ts';
 import { startPublishStage, type PublishStage } from '../../src/audit/publish-stage.ts';
 import { openDatabase } from '../../src/db/database.ts';
@@ -42,7 +45,8 @@ function start(t: Test, test: TestDatabase, witnesses: ServedWitness[]): Started
     db: pool,
     witnesses,
     keys: logKeys,
-    onFault: (fault) => publishing.refuse(fault),
+    emptyNote: signCheckpoint({ origin: logOrigin, size: 0, root: emptyRoot }, keys.log),
+    onObjection: (objection) => faults.push(objection),
     onFailure: (_witness, error) => failures.push(error),
   });
   const publishing = startPublishStage({
@@ -51,6 +55,7 @@ function start(t: Test, test: TestDatabase, witnesses: ServedWitness[]): Started
     keys: logKeys,
     fileOf: (key) => checkpointFile(home, key),
     after: cosigning.asked,
+    objection: cosigning.objection,
     onFault: (fault) => faults.push(fault),
     onFailure: (error) => failures.push(error),
   });
@@ -72,6 +77,19 @@ async function fillTo(test: TestDatabase, size: number): Promise<void> {
     leaves.map(({ bytes }) => bytes),
     leaves.map(({ hash }) => hash),
   ]);
+}
+
+/** A checkpoint of all that there is, which no witness was shown. */
+async function publishAlone(t: Test, test: TestDatabase): Promise<void> {
+  const alone = start(t, test, []);
+  const { pool } = test;
+  await until('a checkpoint', async () => {
+    const { rows } = await pool.query<{ size: number | null }>(
+      'select max(size) as size from audit.checkpoint',
+    );
+    return rows[0]!.size === (await countEntries(test));
+  });
+  await alone.stop();
 }
 
 const seenBy = async ({ state }: ServedWitness): Promise<number> => {
@@ -144,6 +162,7 @@ await t.test(
     const { rowCount } = await pool.query('select from audit.checkpoint');
     t.equal(rowCount, 0);
     await fillTo(test, 400);
+    await publishAlone(t, test);
     const second = start(t, test, [witness]);
     await until('the alarm', () => second.publishing.fault() !== null);
     t.match(second.faults, [
@@ -159,11 +178,74 @@ await t.test('a witness that has seen another log of the same size is believed',
   for (const test of [one, other]) await fillTo(test, 100);
   const first = start(t, one, [witness]);
   await untilSeen(witness, 100);
+  await publishAlone(t, other);
   const second = start(t, other, [witness]);
   await until('the alarm', () => second.publishing.fault() !== null);
   t.match(second.faults, [/has seen another checkpoint of 100 entries/]);
   t.equal(witness.splitViews, 1);
   t.equal(first.publishing.fault(), null);
+});
+
+await t.test('where nothing has a last checkpoint yet, a witness is asked all the same', async (t) => {
+  const test = await createDatabase(t);
+  const witness = await serveWitness(t);
+  await fillTo(test, 100);
+  const first = start(t, test, [witness]);
+  await untilSeen(witness, 100);
+  await first.stop();
+  await putBack(test, 20);
+  const second = start(t, test, [witness]);
+  await until('the alarm', () => second.publishing.fault() !== null);
+  t.match(second.faults, [
+    /the log's last checkpoint is of 0 entries, and the witness .* has seen one of 100/,
+  ]);
+  t.equal((await test.pool.query('select from audit.checkpoint')).rowCount, 0, 'nothing was signed');
+});
+
+await t.test('an objection that is taken back holds nothing up any more', async (t) => {
+  let size: string | null = '5000\n';
+  const real = await serveWitness(t);
+  const server = createServer((request, response) => {
+    if (size !== null) {
+      response.writeHead(409, { 'content-type': 'text/x.tlog.size' }).end(size);
+      return;
+    }
+    void (async () => {
+      const chunks: Buffer[] = [];
+      for await (const chunk of request) chunks.push(chunk as Buffer);
+      const answer = await fetch(`${real.url}/add-checkpoint`, {
+        method: 'POST',
+        body: Buffer.concat(chunks),
+      });
+      const type = answer.headers.get('content-type')!;
+      response.writeHead(answer.status, { 'content-type': type }).end(await answer.text());
+    })();
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.teardown(() => server.close().closeAllConnections());
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const test = await createDatabase(t);
+  await fillTo(test, 30);
+  const { publishing, faults } = start(t, test, [{ ...real, url }]);
+  await until('the alarm', () => publishing.fault() !== null);
+  t.equal((await test.pool.query('select from audit.checkpoint')).rowCount, 0);
+  size = null;
+  await untilSeen(real, 30);
+  t.equal(publishing.fault(), null);
+  t.equal(faults.length, 1, 'it was told of once');
+});
+
+await t.test('an answer of any size takes no more memory than a witness has to say', async (t) => {
+  const server = createServer((_request, response) => {
+    response.writeHead(200, { 'content-encoding': 'gzip' }).end(gzipSync(Buffer.alloc(200_000_000)));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.teardown(() => server.close().closeAllConnections());
+  const test = await createDatabase(t);
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const { failures } = start(t, test, [{ ...(await serveWitness(t)), url }]);
+  await until('it is told of', () => failures.length > 0);
+  t.match(String(failures[0]), /it answers more than a witness has to say/);
 });
 
 await t.test('a witness that is away holds nothing up, and sees the log when it is back', async (t) => {
@@ -225,7 +307,9 @@ for (const [what, status, type, body, reason] of [
     const { cosigning, publishing, failures } = start(t, test, [{ ...real, url }]);
     await until('it is told of', () => failures.length > 0);
     t.match(String(failures[0]), reason);
-    const { rows } = await test.pool.query<{ note: string }>('select note from audit.checkpoint');
+    const { pool } = test;
+    await until('a checkpoint', async () => (await pool.query('select from audit.checkpoint')).rowCount! > 0);
+    const { rows } = await pool.query<{ note: string }>('select note from audit.checkpoint');
     t.equal(cosigning.cosigned(rows[0]!.note), rows[0]!.note);
     t.equal(publishing.fault(), null);
   });

@@ -6,6 +6,8 @@ import { databaseSource } from '../../src/audit/database-source.ts';
 import type { Leaf } from '../../src/audit/entry.ts';
 import { checkpointFile, type CheckpointFile } from '../../src/audit/kept-checkpoint.ts';
 import { openLogKeys } from '../../src/audit/log-keys.ts';
+import { emptyRoot } from '../../src/audit/merkle.ts';
+import { signCheckpoint } from '../../src/audit/sign.ts';
 import { startPublishStage } from '../../src/audit/publish-stage.ts';
 import { verifyLog } from '../../src/audit/verify.ts';
 import { connectionConfig } from '../../src/db/connection.ts';
@@ -96,7 +98,8 @@ async function start(t: Test): Promise<Running> {
     db: cosigning.pool,
     witnesses: [{ verifier: witness.verifier, url: witnessProxy.url }],
     keys: openLogKeys(verifiers[0]!),
-    onFault: (fault) => faults.push(fault),
+    emptyNote: signCheckpoint({ origin: logOrigin, size: 0, root: emptyRoot }, keys.log),
+    onObjection: (objection) => faults.push(objection),
     onFailure: () => undefined,
   });
   const publishStage = startPublishStage({
@@ -104,6 +107,8 @@ async function start(t: Test): Promise<Running> {
     key: keys.log,
     keys: openLogKeys(verifiers[0]!),
     fileOf: () => faultyFile,
+    after: cosignStage.asked,
+    objection: cosignStage.objection,
     onFault: (fault) => faults.push(fault),
     onFailure: () => undefined,
   });

@@ -116,15 +116,24 @@ await t.test('refuses a checkpoint beyond the end, beside the last one, or witho
     leaves.map(({ hash }) => hash),
   ]);
   const tile = { level: 0, n: 0 };
-  const publish = (size: number | null, previousSize: number | null, tiles: { level: number; n: number }[]) =>
+  const { rows: first } = await test.pool.query<{ hashes: Buffer }>(
+    `select string_agg(leaf_hash, ''::bytea order by index) as hashes from audit.entry where index < 256`,
+  );
+  const trueHashes = first[0]!.hashes;
+  const publish = (
+    size: number | null,
+    previousSize: number | null,
+    tiles: { level: number; n: number }[],
+    { note = 'a note', hashes = trueHashes } = {},
+  ) =>
     gateway.query('select audit.publish($1, $2, $3, $4, $5, $6, $7, $8)', [
       size,
       previousSize,
       Buffer.alloc(32),
-      'a note',
+      note,
       tiles.map(({ level }) => level),
       tiles.map(({ n }) => n),
-      tiles.map(() => Buffer.alloc(8192)),
+      tiles.map(() => hashes),
       tiles.map(() => Buffer.alloc(32)),
     ]);
   await t.rejects(
@@ -143,6 +152,16 @@ await t.test('refuses a checkpoint beyond the end, beside the last one, or witho
     { level: 0, n: 9_000_000 },
   ])
     await t.rejects(publish(300, 0, [tile, more]), { code: /^23/ });
+  await t.rejects(
+    publish(300, 0, [tile], { hashes: Buffer.alloc(8192) }),
+    { code: 'XX001' },
+    'hashes of its own',
+  );
+  await t.rejects(
+    publish(300, 0, [tile], { note: 'x'.repeat(10_001) }),
+    { code: '23514' },
+    'every gateway reads it',
+  );
   await publish(300, 0, [tile]);
   await t.rejects(publish(300, 300, []), { code: /^23/ }, 'the same size once more');
   await t.rejects(publish(290, 300, []), { code: /^23/ }, 'a step back');
