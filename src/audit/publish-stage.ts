@@ -1,12 +1,13 @@
 import type { KeyObject } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
-import { openCheckpoint, type Checkpoint } from './checkpoint.ts';
+import type { Checkpoint } from './checkpoint.ts';
+import { openContinuity, requireRoot } from './continuity.ts';
 import type { CheckpointFile } from './kept-checkpoint.ts';
 import type { LogKeys } from './log-keys.ts';
-import { equalHashes, type Hash } from './merkle.ts';
-import { NoteError, type Verifier } from './note.ts';
-import { rootFromTiles, tileWidth, type ReadTile } from './tiles.ts';
+import type { Verifier } from './note.ts';
+import { signCheckpoint } from './sign.ts';
+import { rootFromTiles, tileWidth } from './tiles.ts';
 import {
   keepCheckpoint,
   LogFault,
@@ -16,9 +17,7 @@ import {
   thinCheckpoints,
   tileReader,
   type PublishedCheckpoint,
-  type TreeState,
 } from './tree.ts';
-import { signCheckpoint } from './sign.ts';
 
 /** The background stage that takes entries into the tree, and signs what the tree has become. */
 export interface PublishStage {
@@ -71,15 +70,11 @@ const beginDurably = `
 export function startPublishStage(options: PublishOptions): PublishStage {
   const { pool, key, keys, fileOf, after, objection = () => null, onSucceeded, onFault, onFailure } = options;
   const origin = keys.own.name;
-  const file = fileOf(keys.own);
+  const continuity = openContinuity(keys, fileOf);
   let stopped = false;
   let succeeded = false;
   let fault: string | null = null;
   let behindSinceMs: number | null = null;
-  /** The last checkpoint that was seen committed; undefined until the file was read. */
-  let kept: Checkpoint | null | undefined;
-  /** What the file does not hold yet. */
-  let unwritten: PublishedCheckpoint | null = null;
   /** What was signed last: its transaction may have failed, and its signature may have been seen all the same. */
   let signed: Checkpoint | null = null;
   let lastSize = 0;
@@ -123,10 +118,11 @@ export function startPublishStage(options: PublishOptions): PublishStage {
     await keys.refresh(pool);
     if (state.last !== null && state.last.size > lastSize) [blockedSinceMs, behindSinceMs] = [null, null];
     lastSize = state.last?.size ?? 0;
-    await check(state, tileReader(pool, lastSize));
-    if (state.last !== null) keep(state.last);
-    const more = state.entries > lastSize && !isSucceeded() ? await publishNext() : false;
-    await writeFile();
+    await continuity.check(state, tileReader(pool, lastSize));
+    if (state.last !== null) continuity.keep(state.last);
+    const waiting = state.entries > lastSize && !isSucceeded();
+    const more = waiting ? (objection() === null ? await publishNext() : null) : false;
+    await continuity.flush();
     if (more === false) await thin();
     return more;
   }
@@ -170,7 +166,7 @@ export function startPublishStage(options: PublishOptions): PublishStage {
       if (done === null) return null;
       if (command !== 'COMMIT' || notices > 0)
         throw new Error('whether the checkpoint is durable is not known');
-      keep(done.checkpoint);
+      continuity.keep(done.checkpoint);
       stepTiles = Math.min(maxStepTiles, stepTiles * 2);
       return done.more;
     } catch (error) {
@@ -208,7 +204,7 @@ export function startPublishStage(options: PublishOptions): PublishStage {
     if (entries < least) return null;
     const size = Math.max(from, least, Math.min(entries, first + stepTiles * tileWidth));
     const read = tileReader(client, from, await readLeafTiles(client, first, size));
-    await check(state, read);
+    await continuity.check(state, read);
     if (last !== null) await requireRoot(last, read, 'in the database');
     if (signed !== null && signed.size > from && signed.size <= size)
       await requireRoot(signed, read, 'signed before');
@@ -218,72 +214,6 @@ export function startPublishStage(options: PublishOptions): PublishStage {
     const checkpoint = { size, root, note: signCheckpoint(signed, key) };
     await keepCheckpoint(client, checkpoint, from, await readFullTiles({ from, size }, read));
     return { checkpoint, more: size < entries };
-  }
-
-  /**
-   * A log that lacks what was seen committed was put back to an earlier state; a checkpoint in it is whoever's who
-   * could write there, and counts when it is signed, and true.
-   */
-  async function check({ entries, last }: TreeState, read: ReadTile): Promise<void> {
-    kept ??= readKept();
-    const size = last?.size ?? 0;
-    if (entries < size)
-      throw new LogFault(`the log has ${entries} entries, and its last checkpoint is of ${size}`);
-    if (kept !== null && size < kept.size)
-      throw new LogFault(
-        `the log has ${entries} entries and a checkpoint of ${size}, and the one kept in ${file.path} is of ${kept.size}`,
-      );
-    if (last === null) return;
-    if (kept?.size === size && equalHashes(kept.root, last.root)) return;
-    const note = open(last.note, `the checkpoint of ${size} entries in the database`);
-    if (note.size !== size || !equalHashes(note.root, last.root))
-      throw new LogFault(`the checkpoint of ${size} entries was altered: its note says something else`);
-    if (kept !== null) await requireRoot(kept, read, `in ${file.path}`);
-    await requireRoot(last, read, 'in the database');
-  }
-
-  async function requireRoot(
-    checkpoint: { size: number; root: Hash },
-    read: ReadTile,
-    where: string,
-  ): Promise<void> {
-    if (!equalHashes(await rootFromTiles(checkpoint.size, read), checkpoint.root))
-      throw new LogFault(`the first ${checkpoint.size} entries are not those of the checkpoint ${where}`);
-  }
-
-  /** The largest of all its keys: of the same log, and not of one that was opened anew. */
-  function readKept(): Checkpoint | null {
-    const kept = keys
-      .all()
-      .filter(({ name }) => name === origin)
-      .map((key) => fileOf(key))
-      .flatMap((kept) => {
-        const note = kept.read();
-        return note === null ? [] : [open(note, kept.path)];
-      });
-    return kept.toSorted((a, b) => b.size - a.size)[0] ?? null;
-  }
-
-  function open(note: string, what: string): Checkpoint {
-    try {
-      return openCheckpoint(note, keys.all());
-    } catch (error) {
-      if (!(error instanceof NoteError)) throw error;
-      throw new LogFault(`${what} is no checkpoint of this log: ${error.message}`);
-    }
-  }
-
-  /** From now on nothing that lacks it is believed, even while the file can't be written. */
-  function keep(checkpoint: PublishedCheckpoint): void {
-    if (checkpoint.size <= (kept?.size ?? 0)) return;
-    kept = { origin, size: checkpoint.size, root: checkpoint.root };
-    unwritten = checkpoint;
-  }
-
-  async function writeFile(): Promise<void> {
-    if (unwritten === null) return;
-    await file.write(unwritten.note);
-    unwritten = null;
   }
 
   const running = run();

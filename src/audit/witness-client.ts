@@ -53,6 +53,12 @@ export interface Cosigned {
   line: string;
 }
 
+/** What an operator can do about an answer. */
+const hints: Record<number, string> = {
+  403: ': it does not know the key that signs now',
+  404: ': it does not follow this log, or its address is another',
+};
+
 interface Answer {
   status: number;
   type: string;
@@ -86,7 +92,8 @@ export function linkWitness(
         throw new WitnessObjection(
           `the witness ${name} has seen a log of ${seen} entries, which the checkpoint of ${current.size} does not continue`,
         );
-      if (answer.status !== 409) throw new WitnessError(`it answers ${answer.status}`);
+      if (answer.status !== 409)
+        throw new WitnessError(`it answers ${answer.status}${hints[answer.status] ?? ''}`);
       const size = readSize(answer);
       if (size === current.size && seen === size)
         throw new WitnessObjection(`the witness ${name} has seen another checkpoint of ${size} entries`);
