@@ -11,14 +11,20 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     alter table audit.checkpoint add check (octet_length(note) <= 10000);
 
     -- Keeps a checkpoint, and the tiles that became full since the one that it continues, which is the last one: two
-    -- never continue the same. What it can't check are the signature, and the roots; whoever reads them does.
-    create function audit.publish(new_size bigint, old_size bigint, new_root bytea, new_note text,
+    -- never continue the same. The caller says how many successions of keys it knows of. What is not checked are the
+    -- signature and the roots: whoever reads them does that.
+    create function audit.publish(successions int, new_size bigint, old_size bigint, new_root bytea, new_note text,
         tile_level smallint[], tile_n bigint[], tile_hashes bytea[], tile_root bytea[]) returns void
       language plpgsql volatile security definer set search_path = audit, pg_temp as $$
     declare
       entries bigint := coalesce((select e.index from audit.entry e order by e.index desc limit 1) + 1, 0);
       wrong   text;
     begin
+      -- A succession of keys waits for this, or this for it: nobody signs with a key that was succeeded meanwhile.
+      lock table audit.checkpoint in row exclusive mode;
+      if successions is distinct from (select count(*) from audit.succession) then
+        raise exception 'another key signs now' using errcode = 'unique_violation';
+      end if;
       if old_size is distinct from
          coalesce((select c.size from audit.checkpoint c order by c.size desc limit 1), 0) then
         raise exception 'another checkpoint was first' using errcode = 'unique_violation';
@@ -47,7 +53,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       if wrong is null then
         select g.level || '/' || g.n into wrong
           from unnest(tile_level, tile_n, tile_hashes) g(level, n, hashes)
-          where g.hashes <> case when g.level = 0
+          where g.hashes is distinct from case when g.level = 0
             then (select string_agg(e.leaf_hash, ''::bytea order by e.index) from audit.entry e
                   where e.index >= g.n * 256 and e.index < (g.n + 1) * 256)
             else (select string_agg(b.root, ''::bytea order by b.n) from audit.tile b

@@ -4,7 +4,7 @@ import { holding, readText } from './check-receipt.ts';
 import { openCheckpoint, type Checkpoint } from './checkpoint.ts';
 import { checkpointFile } from './kept-checkpoint.ts';
 import { NoteError, type Verifier } from './note.ts';
-import { trustSuccessions } from './succession.ts';
+import { ofAnySize, trustSuccessions } from './succession.ts';
 import { LogFormatError } from './tiles-source.ts';
 import { verifyLog, type LogSource, type Verdict } from './verify.ts';
 
@@ -25,9 +25,10 @@ export async function checkLog(
   const successions = await source.successions().catch(unreadableLog);
   const verifiers = holding('the succession of keys', () => trustSuccessions(keys, successions));
   // What somebody kept may be larger than what its key counts for by now: that is what was lost.
-  const anySize = verifiers.map(({ above: _above, upTo: _upTo, ...key }) => key);
+  const anySize = ofAnySize(verifiers);
   const outside: Checkpoint[] = [];
-  for (const key of keys) {
+  const newest = new Set(keys.map(({ name }) => name));
+  for (const key of verifiers.filter(({ name }) => newest.has(name))) {
     if (home === null) break;
     const own = checkpointFile(home, key);
     const kept = own.read();

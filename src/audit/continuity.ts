@@ -3,6 +3,7 @@ import type { CheckpointFile } from './kept-checkpoint.ts';
 import type { LogKeys } from './log-keys.ts';
 import { equalHashes, type Hash } from './merkle.ts';
 import { NoteError, type Verifier } from './note.ts';
+import { ofAnySize } from './succession.ts';
 import { rootFromTiles, type ReadTile } from './tiles.ts';
 import { LogFault, type PublishedCheckpoint, type TreeState } from './tree.ts';
 
@@ -55,14 +56,14 @@ export function openContinuity(keys: LogKeys, fileOf: (verifier: Verifier) => Ch
       .map((key) => fileOf(key))
       .flatMap((kept) => {
         const note = kept.read();
-        return note === null ? [] : [open(note, kept.path)];
+        return note === null ? [] : [open(note, kept.path, ofAnySize(keys.all()))];
       });
     return kept.toSorted((a, b) => b.size - a.size)[0] ?? null;
   }
 
-  function open(note: string, what: string): Checkpoint {
+  function open(note: string, what: string, verifiers = keys.all()): Checkpoint {
     try {
-      return openCheckpoint(note, keys.all());
+      return openCheckpoint(note, verifiers);
     } catch (error) {
       if (!(error instanceof NoteError)) throw error;
       throw new LogFault(`${what} is no checkpoint of this log: ${error.message}`);

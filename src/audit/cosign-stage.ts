@@ -6,6 +6,7 @@ import { NoteError } from './note.ts';
 import { findLastCheckpoint, type PublishedCheckpoint, type Queryable } from './tree.ts';
 import {
   linkWitness,
+  WitnessError,
   WitnessObjection,
   type Cosigned,
   type WitnessAddress,
@@ -55,12 +56,14 @@ export function startCosignStage(options: CosignOptions): CosignStage {
         await showLast(link);
         objections.delete(link);
         failures = 0;
+        onAsked();
       } catch (error) {
         if (error instanceof WitnessObjection) object(link, error.message);
         else onFailure(link.verifier.name, error);
         failures++;
+        // Where the database failed, nobody was asked.
+        if (error instanceof WitnessObjection || error instanceof WitnessError) onAsked();
       }
-      onAsked();
       const pause = Math.min(maxPauseMs, pauseMs * 2 ** failures);
       await sleep(pause, undefined, { signal: ended.signal }).catch(() => undefined);
     }
@@ -74,24 +77,27 @@ export function startCosignStage(options: CosignOptions): CosignStage {
   }
 
   async function showLast(link: WitnessLink): Promise<void> {
-    const found = await findLastCheckpoint(db);
-    // Another key may have signed it: which ones there are is read after it.
-    await keys.refresh(db);
-    const last = found !== null && isOwn(found) ? found : { size: 0, root: emptyRoot, note: emptyNote };
+    const found = await findLast();
+    // A log that was opened anew under another name goes on elsewhere.
+    if (keys.all().at(-1)!.name !== keys.own.name) return;
+    const last = found ?? { size: 0, root: emptyRoot, note: emptyNote };
     if (last.note !== known.get(link)?.note) known.set(link, await link.show(last));
   }
 
-  /** Of this log, and not of the one that it was before it was opened anew; or of nobody, which others judge. */
-  function isOwn({ note }: PublishedCheckpoint): boolean {
+  /** Of this log, and not of the one that it was before it was opened anew; what nobody has signed, others judge. */
+  async function findLast(): Promise<PublishedCheckpoint | null> {
+    const last = await findLastCheckpoint(db);
+    // After it: whoever has signed it is known by then.
+    await keys.refresh(db);
     try {
-      return openCheckpoint(note, keys.all()).origin === keys.own.name;
+      return last !== null && openCheckpoint(last.note, keys.all()).origin === keys.own.name ? last : null;
     } catch (error) {
-      if (error instanceof NoteError) return false;
+      if (error instanceof NoteError) return null;
       throw error;
     }
   }
 
-  const links = witnesses.map((witness) => linkWitness(db, witness, isOwn));
+  const links = witnesses.map((witness) => linkWitness(db, witness, findLast));
   const loops: Promise<void>[] = [];
   const asked = links.map((link) => new Promise<void>((onAsked) => void loops.push(follow(link, onAsked))));
   return {

@@ -105,9 +105,10 @@ async function readPage(client: pg.ClientBase, first: number, end: number): Prom
   for (const [index, entry, leafHash] of rows) {
     const at = Number(index!.readBigInt64BE()) - first;
     const tile = tiles[Math.floor(at / tileWidth)]!;
-    tile.leaves[at % tileWidth] = withByteBefore(entry!);
-    tile.leafHashes!.set(leafHash!.subarray(0, hashBytes), (at % tileWidth) * hashBytes);
-    bytes += entry!.length;
+    if (entry == null || leafHash == null) continue;
+    tile.leaves[at % tileWidth] = withByteBefore(entry);
+    tile.leafHashes!.set(leafHash.subarray(0, hashBytes), (at % tileWidth) * hashBytes);
+    bytes += entry.length;
   }
   return { tiles, bytes };
 }

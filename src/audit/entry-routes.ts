@@ -35,14 +35,15 @@ export function registerEntryRoutes(scope: FastifyInstance, options: ReceiptRout
       const entry = readEntry(stored);
       if (!maySee(visibility, entry)) throw new Problem('not-found');
 
+      const checkpoint = await awaitCheckpoint(db, stored.index, maxWaitMs).catch(logUnavailable);
+      if (checkpoint === null) return answerLater(reply);
+      // Nothing was shown before, and nothing is shown that is not on the record.
       await recordUnderAuthority(log, authority, (current) => {
         requireLiveClient(current, token);
         const asked = { operation: 'entry', records: 1, details: { index: stored.index } };
         const leaf = encodeQuery(request, { token, official, time: now() }, asked);
         return Promise.resolve({ leaf, result: undefined });
       });
-      const checkpoint = await awaitCheckpoint(db, stored.index, maxWaitMs).catch(logUnavailable);
-      if (checkpoint === null) return answerLater(reply);
       const note = cosigned(checkpoint.note);
       const proof = await proveEntry(db, stored, { ...checkpoint, note }).catch(logUnavailable);
       return reply
@@ -56,10 +57,12 @@ export function registerEntryRoutes(scope: FastifyInstance, options: ReceiptRout
 /** @throws Problem audit-unavailable when its bytes are no entry */
 function readEntry({ index, bytes }: StoredEntry): Record<string, unknown> {
   try {
-    return JSON.parse(bytes.toString()) as Record<string, unknown>;
+    const entry: unknown = JSON.parse(bytes.toString());
+    if (typeof entry === 'object' && entry !== null) return entry as Record<string, unknown>;
   } catch {
-    return logUnavailable(new LogFault(`the bytes of entry ${index} are no entry`));
+    // Said below.
   }
+  return logUnavailable(new LogFault(`the bytes of entry ${index} are no entry`));
 }
 
 /** What belongs to others is not there. */

@@ -30,10 +30,10 @@ export async function exportLog(
   if (last === null)
     throw new UserError('the log has no checkpoint yet: a running gateway signs one a second');
   const { origin, size } = readCheckpoint(last.note, 'the last checkpoint in the database');
-  await checkFolder(folder, { origin, size }, tileReader(client, size));
+  const before = await checkFolder(folder, { origin, size }, tileReader(client, size));
   const source = databaseSource(client);
 
-  let n = await countFullTiles(folder, Math.floor(size / tileWidth));
+  let n = await countFullTiles(folder, Math.floor(before / tileWidth));
   for await (const { leaves, leafHashes } of source.tiles(size, n)) {
     const missing = leaves.indexOf(null);
     if (missing >= 0 || leafHashes === null)
@@ -90,14 +90,17 @@ function readCheckpoint(note: string, what: string): Checkpoint {
   }
 }
 
-/** @throws UserError when the folder has an export of another log, or a longer one */
+/**
+ * @returns how many entries the folder has already, under a checkpoint that the log continues
+ * @throws UserError when the folder has an export of another log, or a longer one
+ */
 async function checkFolder(
   folder: string,
   { origin, size }: { origin: string; size: number },
   read: ReadTile,
-): Promise<void> {
+): Promise<number> {
   const note = await folderFiles(folder)('checkpoint');
-  if (note === null) return;
+  if (note === null) return 0;
   const there = readCheckpoint(Buffer.from(note).toString(), join(folder, 'checkpoint'));
   if (there.origin !== origin)
     throw new UserError(`${folder} has an export of another log, ${there.origin}: give another folder`);
@@ -111,6 +114,7 @@ async function checkFolder(
       `${folder} has a checkpoint of ${there.size} entries, which the log does not continue: keep the export, and see ` +
         '"onevisit audit verify"',
     );
+  return there.size;
 }
 
 /** How many full tiles are there already, from the first on without a gap. */

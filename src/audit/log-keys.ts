@@ -8,8 +8,8 @@ export interface LogKeys {
   own: Verifier;
   /** The oldest first. */
   all(): readonly Verifier[];
-  /** Reads the successions again. @throws LogFault when they contradict each other; Error as the database does */
-  refresh(db: Queryable): Promise<void>;
+  /** Reads the successions again. @returns how many there are @throws LogFault when they contradict each other; Error as the database does */
+  refresh(db: Queryable): Promise<number>;
 }
 
 export function openLogKeys(own: Verifier): LogKeys {
@@ -25,6 +25,7 @@ export function openLogKeys(own: Verifier): LogKeys {
         if (!(error instanceof NoteError)) throw error;
         throw new LogFault(`the successions of the log's keys do not hold: ${error.message}`);
       }
+      return notes.length;
     },
   };
 }

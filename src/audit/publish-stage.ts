@@ -192,17 +192,14 @@ export function startPublishStage(options: PublishOptions): PublishStage {
     client: pg.PoolClient,
   ): Promise<{ checkpoint: PublishedCheckpoint; more: boolean } | null> {
     const state = await readTreeState(client);
-    await keys.refresh(client);
+    const successions = await keys.refresh(client);
     if (isSucceeded()) return null;
     const { entries, last } = state;
     const from = last?.size ?? 0;
     if (entries === from) return null;
     // The tile that the last checkpoint left partial is read again, and with it every entry that is not in a full one.
     const first = Math.floor(from / tileWidth) * tileWidth;
-    // A key that has succeeded another counts for what is larger than that one's.
-    const least = 1 + (keys.all().at(-1)!.above ?? 0);
-    if (entries < least) return null;
-    const size = Math.max(from, least, Math.min(entries, first + stepTiles * tileWidth));
+    const size = Math.max(from, Math.min(entries, first + stepTiles * tileWidth));
     const read = tileReader(client, from, await readLeafTiles(client, first, size));
     await continuity.check(state, read);
     if (last !== null) await requireRoot(last, read, 'in the database');
@@ -212,7 +209,11 @@ export function startPublishStage(options: PublishOptions): PublishStage {
     if (objection() !== null) return null;
     signed = { origin, size, root };
     const checkpoint = { size, root, note: signCheckpoint(signed, key) };
-    await keepCheckpoint(client, checkpoint, from, await readFullTiles({ from, size }, read));
+    await keepCheckpoint(client, checkpoint, {
+      previousSize: from,
+      successions,
+      tiles: await readFullTiles({ from, size }, read),
+    });
     return { checkpoint, more: size < entries };
   }
 

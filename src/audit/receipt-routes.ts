@@ -73,9 +73,9 @@ export function registerReceiptRoutes(scope: FastifyInstance, options: ReceiptRo
     const exchange = uuid.test(id) ? await findExchange(db, id).catch(logUnavailable) : null;
     if (exchange === null || !maySee(token, exchange)) throw new Problem('not-found');
     const own = token.scopes.includes('exchange') && exchange.consumer === token.department;
-    if (!own) await enterQuery(request, token, id);
     const checkpoint = await awaitCheckpoint(db, exchange.index, maxWaitMs).catch(logUnavailable);
     if (checkpoint === null) return { exchange, proof: null, own };
+    if (!own) await enterQuery(request, token, id);
     const note = cosigned(checkpoint.note);
     const proof = await proveEntry(db, exchange, { ...checkpoint, note }).catch(logUnavailable);
     return { exchange, proof, own };

@@ -83,13 +83,12 @@ async function succeed(
 ): Promise<Succeeded> {
   const keys = { from: verifierOf(from.name, from.key), to: verifierOf(to.name, to.key) };
   return database.transaction().execute(async (transaction) => {
-    // Under the log's lock what is read stays as it is: the entry gets the next index.
-    const { rows } = await sql<{ next: number }>`select audit.lock_log(), audit.next_index() as next`.execute(
-      transaction,
-    );
+    // Nobody publishes until this is done: the old key counts for what it has signed by now.
+    await sql`lock table audit.checkpoint in share mode`.execute(transaction);
+    const { rows } = await sql<{ size: number }>`
+      select coalesce(max(size), 0) as size from audit.checkpoint`.execute(transaction);
     await refuseUnlessCurrent(transaction, from, keys);
-    // Whoever did not know of it when he read the log has read no more than the entries before.
-    const note = signSuccession(from, to, rows[0]!.next);
+    const note = signSuccession(from, to, rows[0]!.size);
     const entry = await enter(transaction, { ...keys, note });
     await sql`insert into audit.succession (note) values (${note})`.execute(transaction);
     for (const [key, value] of [

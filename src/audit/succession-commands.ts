@@ -12,7 +12,7 @@ import { checkpointFile } from './kept-checkpoint.ts';
 import { ownSigner, readSigner } from './own-key.ts';
 import { verifierOf } from './sign.ts';
 import { changeLogKey, reopenLog } from './succeed.ts';
-import { trustSuccessions } from './succession.ts';
+import { ofAnySize, trustSuccessions } from './succession.ts';
 import { verifyLog } from './verify.ts';
 
 export const successionCommands: Command[] = [
@@ -84,7 +84,9 @@ async function reopen({ options, config, progress }: CommandInput): Promise<Comm
   });
   const what = file ?? 'the checkpoint in ONEVISIT_HOME';
   const seen =
-    note === null ? null : { note, checkpoint: holding(what, () => openCheckpoint(note, verifiers)) };
+    note === null
+      ? null
+      : { note, checkpoint: holding(what, () => openCheckpoint(note, ofAnySize(verifiers))) };
   const lost = { reason: String(options.reason), last: seen, entries };
   const done = await administer(config, (database) =>
     reopenLog(database, commandLineActor(), { from, to }, lost),

@@ -72,6 +72,11 @@ export function followSuccessions(trusted: Verifier, notes: readonly string[]): 
   }
 }
 
+/** The same keys for any size: of what somebody kept, it may be what was lost. */
+export function ofAnySize(keys: readonly Verifier[]): Verifier[] {
+  return keys.map(({ above: _above, upTo: _upTo, ...key }) => key);
+}
+
 function openIfGood(note: string): Succession[] {
   try {
     return [openSuccession(note)];

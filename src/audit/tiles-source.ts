@@ -1,14 +1,14 @@
-import { openCheckpoint } from './checkpoint.ts';
+import { openCheckpoint, parseCheckpoint } from './checkpoint.ts';
 import type { StoredCheckpoint } from './expected-checkpoints.ts';
 import { hashBytes } from './merkle.ts';
-import type { Verifier } from './note.ts';
+import { parseNote, type Verifier } from './note.ts';
 import { numberPath, tilePath, tileWidth, type Tile } from './tiles.ts';
 import type { LogSource, StoredLeaves, StoredTile } from './verify.ts';
 
 /**
  * Reads a file of a log as C2SP tlog-tiles lays them out, `checkpoint` or `tile/0/000`; null where there is none.
  * `checkpoints/000` and so on, and `successions`, are this project's own beside them: notes, each as a JSON string a
- * line.
+ * line. The bytes are the verifier's: it writes into them.
  */
 export type ReadLogFile = (path: string) => Promise<Uint8Array | null>;
 
@@ -67,11 +67,15 @@ export function tilesSource(read: ReadLogFile): LogSource {
     },
     async *checkpoints(): AsyncGenerator<StoredCheckpoint> {
       const last = await lastNote();
+      const { size: lastSize } = parseCheckpoint(parseNote(last).text);
+      /** An export that is being continued has checkpoints that its entries don't reach yet. */
+      const isBeyond = (note: string): boolean => parseCheckpoint(parseNote(note).text).size > lastSize;
       for (let n = 0; ; n++) {
         const path = checkpointsPath(n);
         const kept = await read(path);
         if (kept === null) break;
-        for (const note of parseNotes(path, kept)) if (note !== last) yield { note, beside: null };
+        for (const note of parseNotes(path, kept))
+          if (note !== last && !isBeyond(note)) yield { note, beside: null };
       }
       yield { note: last, beside: null };
     },

@@ -200,19 +200,23 @@ export async function readFullTiles(
  * may continue the same one.
  *
  * @throws LogFault when other hashes stand in a tile's place
+ * @param successions how many of the log's keys are known: a key that was succeeded meanwhile signs nothing
  * @throws pg.DatabaseError 23505 when another process was first
  */
 export async function keepCheckpoint(
   db: Queryable,
   { size, root, note }: PublishedCheckpoint,
-  previousSize: number,
-  tiles: readonly FullTile[],
+  {
+    previousSize,
+    successions,
+    tiles,
+  }: { previousSize: number; successions: number; tiles: readonly FullTile[] },
 ): Promise<void> {
   const columns = (['level', 'n', 'hashes', 'root'] as const).map((name) => tiles.map((tile) => tile[name]));
   try {
     await db.query({
-      text: 'select audit.publish($1, $2, $3, $4, $5, $6, $7, $8)',
-      values: [size, previousSize, Buffer.from(root), note, ...columns],
+      text: 'select audit.publish($1, $2, $3, $4, $5, $6, $7, $8, $9)',
+      values: [successions, size, previousSize, Buffer.from(root), note, ...columns],
     });
   } catch (error) {
     const { code, message } = error as pg.DatabaseError;

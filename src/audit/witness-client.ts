@@ -9,7 +9,7 @@ import {
 } from './note.ts';
 import { readCapped } from './read-capped.ts';
 import { proveConsistency } from './tiles.ts';
-import { findLastCheckpoint, tileReader, type PublishedCheckpoint, type Queryable } from './tree.ts';
+import { tileReader, type PublishedCheckpoint, type Queryable } from './tree.ts';
 
 /** A witness that checkpoints are shown to (C2SP tlog-witness). */
 export interface WitnessAddress {
@@ -70,11 +70,11 @@ const timeoutMs = 3000;
 const maxAttempts = 5;
 const maxAnswerBytes = 10_000;
 
-/** @param isOwn whether a checkpoint is one of this log: others are shown to nobody */
+/** @param findLast the last checkpoint of this log: others are shown to nobody */
 export function linkWitness(
   db: Queryable,
   { verifier, url }: WitnessAddress,
-  isOwn: (checkpoint: PublishedCheckpoint) => boolean,
+  findLast: () => Promise<PublishedCheckpoint | null>,
 ): WitnessLink {
   const { name } = verifier;
   /** The size that it has seen, as far as is known. */
@@ -88,7 +88,7 @@ export function linkWitness(
         seen = current.size;
         return { note: current.note, line: readCosignature(current.note, answer.text) };
       }
-      if (answer.status === 422)
+      if (answer.status === 422 && Math.min(seen, current.size) > 0)
         throw new WitnessObjection(
           `the witness ${name} has seen a log of ${seen} entries, which the checkpoint of ${current.size} does not continue`,
         );
@@ -134,8 +134,8 @@ export function linkWitness(
 
   /** A later checkpoint may have been published and shown meanwhile; if none was, the log lost its end. */
   async function findLater(current: PublishedCheckpoint, size: number): Promise<PublishedCheckpoint> {
-    const last = await findLastCheckpoint(db);
-    if (last !== null && last.size >= size && isOwn(last)) return last;
+    const last = await findLast();
+    if (last !== null && last.size >= size) return last;
     throw new WitnessObjection(
       `the log's last checkpoint is of ${current.size} entries, and the witness ${name} has seen one of ${size}`,
     );

@@ -14,6 +14,8 @@ export interface WitnessState {
    * @returns false when another took its place meanwhile, in this process or another one
    */
   replace(origin: string, version: number, note: string): Promise<boolean>;
+  /** Resolves once all that can be read is durable: another process may be about to make it so. */
+  settle(): Promise<void>;
 }
 
 export interface KeptCheckpoint {
@@ -46,6 +48,7 @@ export function openWitnessState(folder: string): WitnessState {
   }
 
   return {
+    settle: () => syncFolder(folder),
     async read(origin) {
       const hash = originHash(origin);
       for (;;) {

@@ -31,10 +31,12 @@ export interface WitnessOptions {
   onSplitView: (seen: string, other: string) => void;
 }
 
+const maxTold = 1000;
+
 export function createWitness(options: WitnessOptions): Witness {
   const { name, key, logs, state, now, onSplitView } = options;
-  /** The other checkpoint of the last split view: whoever shows it may do so again and again. */
-  let told: string | null = null;
+  /** The other checkpoints of split views that were told of. */
+  const told = new Set<string>();
 
   async function addCheckpoint(body: string): Promise<WitnessAnswer> {
     let asked: ReturnType<typeof parseAddCheckpoint>;
@@ -57,7 +59,7 @@ export function createWitness(options: WitnessOptions): Witness {
       return refuse(400, 'a log without entries has another root');
     if (asked.oldSize > checkpoint.size)
       return refuse(400, 'the old size is larger than that of the checkpoint');
-    return advance(asked, checkpoint);
+    return advance({ ...asked, note: withoutOthers(asked.note, keys) }, checkpoint);
   }
 
   /** Holds the checkpoint against the last one, and takes its place; where another was first, once more. */
@@ -65,15 +67,13 @@ export function createWitness(options: WitnessOptions): Witness {
     { oldSize, proof, note }: { oldSize: number; proof: readonly Hash[]; note: string },
     checkpoint: Checkpoint,
   ): Promise<WitnessAnswer> {
-    const kept = withoutOthers(note);
     for (;;) {
       const last = await state.read(checkpoint.origin);
       const seen = last === null ? null : parseCheckpoint(parseNote(last.note).text);
       const seenSize = seen?.size ?? 0;
       const same = seen !== null && seenSize === checkpoint.size;
       if (same && !equalHashes(seen.root, checkpoint.root)) {
-        if (told !== kept) onSplitView(last!.note, kept);
-        told = kept;
+        tellOnce(last!.note, note);
         return conflict(seenSize);
       }
       if (oldSize !== seenSize) return conflict(seenSize);
@@ -82,21 +82,29 @@ export function createWitness(options: WitnessOptions): Witness {
         return refuse(422, 'the proof does not show that the checkpoint continues the last one');
       const line = cosign(note, name, key, now());
       // What it has cosigned already is cosigned again, and nothing else changes: anybody may show it that.
-      if (same || (await state.replace(checkpoint.origin, last?.version ?? 0, kept + line)))
+      if (same) await state.settle();
+      if (same || (await state.replace(checkpoint.origin, last?.version ?? 0, note + line)))
         return { status: 200, type: 'text/plain; charset=utf-8', body: line };
     }
   }
 
-  /** The note with the signatures of the logs' keys alone: others may be anybody's, as many as fit. */
-  function withoutOthers(note: string): string {
-    const { text, signatures } = parseNote(note);
-    const known = signatures.filter((one) =>
-      logs.some((log) => log.name === one.name && log.keyId === one.keyId),
-    );
-    return formatNote({ text, signatures: known.slice(0, logs.length) });
+  /** Whoever shows a split view may do so again and again. */
+  function tellOnce(seen: string, other: string): void {
+    if (told.has(other)) return;
+    if (told.size < maxTold) told.add(other);
+    onSplitView(seen, other);
   }
 
   return { addCheckpoint };
+}
+
+/** The note with one signature of each of the log's keys, which were checked: others are anybody's, as many as fit. */
+function withoutOthers(note: string, keys: readonly Verifier[]): string {
+  const { text, signatures } = parseNote(note);
+  const own = keys.flatMap((key) =>
+    signatures.filter(({ name, keyId }) => name === key.name && keyId === key.keyId).slice(0, 1),
+  );
+  return formatNote({ text, signatures: own });
 }
 
 function conflict(size: number): WitnessAnswer {

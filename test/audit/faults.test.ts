@@ -79,6 +79,7 @@ async function start(t: Test): Promise<Running> {
   const witness = await serveWitness(t, {
     wrap: (state: WitnessState) => ({
       read: (origin) => state.read(origin),
+      settle: () => state.settle(),
       replace: (...given) => striking('witness: state', () => state.replace(...given)),
     }),
   });

@@ -124,9 +124,10 @@ await t.test('refuses a checkpoint beyond the end, beside the last one, or witho
     size: number | null,
     previousSize: number | null,
     tiles: { level: number; n: number }[],
-    { note = 'a note', hashes = trueHashes } = {},
+    { note = 'a note', hashes = trueHashes, successions = 0 } = {},
   ) =>
-    gateway.query('select audit.publish($1, $2, $3, $4, $5, $6, $7, $8)', [
+    gateway.query('select audit.publish($1, $2, $3, $4, $5, $6, $7, $8, $9)', [
+      successions,
       size,
       previousSize,
       Buffer.alloc(32),
@@ -162,6 +163,7 @@ await t.test('refuses a checkpoint beyond the end, beside the last one, or witho
     { code: '23514' },
     'every gateway reads it',
   );
+  await t.rejects(publish(300, 0, [tile], { successions: 1 }), { code: '23505' }, 'another key signs');
   await publish(300, 0, [tile]);
   await t.rejects(publish(300, 300, []), { code: /^23/ }, 'the same size once more');
   await t.rejects(publish(290, 300, []), { code: /^23/ }, 'a step back');

@@ -237,7 +237,7 @@ await t.test("follows no checkpoint that somebody with the gateway's credentials
   const test = await createDatabase(t);
   await fillTo(test, 200);
   const gateway = await connect(t, test.gatewayUrl);
-  const publish = `select audit.publish(200, 0, $1, $2, '{}', '{}', '{}', '{}')`;
+  const publish = `select audit.publish(0, 200, 0, $1, $2, '{}', '{}', '{}', '{}')`;
   await gateway.query(publish, [Buffer.alloc(32), 'no note']);
   const { stage, faults } = start(t, test, t.testdir());
   await until('the alarm', () => stage.fault() !== null);

@@ -212,6 +212,7 @@ await t.test(
     let fault: 'before' | 'after' | null = null;
     const witness = newWitness(t, newFolder(t), (state) => ({
       read: (log) => state.read(log),
+      settle: () => state.settle(),
       async replace(...given) {
         if (fault === 'before') throw new Error('the disk is full');
         const done = await state.replace(...given);
