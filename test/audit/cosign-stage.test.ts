@@ -1,6 +1,7 @@
 import { createServer } from 'node:http';
 import { gzipSync } from 'node:zlib';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { openCheckpoint } from '../../src/audit/checkpoint.ts';
 import { startCosignStage, type CosignStage } from '../../src/audit/cosign-stage.ts';
@@ -9,12 +10,16 @@ import { openLogKeys } from '../../src/audit/log-keys.ts';
 import { openNote } from '../../src/audit/note.ts';
 import { emptyRoot } from '../../src/audit/merkle.ts';
 import { signCheckpoint } from '../../src/audit/sign.ts';
+import { reopenLog } from '../../src/audit/succeed.ts';
+import { rememberSettings } from '../../src/db/settings.ts';
+import { keyId } from '../../src/keys.ts';
 import { parseProof } from '../../src/audit/proof.ts';
 import { startPublishStage, type PublishStage } from '../../src/audit/publish-stage.ts';
 import { openDatabase } from '../../src/db/database.ts';
 import { newFolder } from '../fixtures/folder.ts';
 import { originHash } from '../../src/witness/state.ts';
 import {
+  actor,
   checkAuditLog,
   createDatabase,
   keys,
@@ -246,6 +251,29 @@ await t.test('an answer of any size takes no more memory than a witness has to s
   const { failures } = start(t, test, [{ ...(await serveWitness(t)), url }]);
   await until('it is told of', () => failures.length > 0);
   t.match(String(failures[0]), /it answers more than a witness has to say/);
+});
+
+await t.test('where the log was opened anew elsewhere, its old name is shown to nobody', async (t) => {
+  const test = await createDatabase(t);
+  const witness = await serveWitness(t);
+  await fillTo(test, 50);
+  const old = start(t, test, [witness]);
+  await untilSeen(witness, 50);
+  const to = { name: 'onevisit.test/audit-2', key: keys.log };
+  await rememberSettings(test.database, { LOG_ORIGIN: logOrigin, LOG_KEY_FILE: keyId(keys.log) });
+  const lost = { reason: 'a test', last: null, entries: 50 };
+  await reopenLog(test.database, actor, { from: { name: logOrigin, key: keys.log }, to }, lost);
+  const note = signCheckpoint({ origin: to.name, size: 51, root: Buffer.alloc(32) }, keys.log);
+  await test.pool.query('insert into audit.checkpoint values (51, 50, $1, $2, now())', [
+    Buffer.alloc(32),
+    note,
+  ]);
+  await sleep(1500);
+  t.same(
+    old.faults.filter((fault) => fault.includes('witness')),
+    [],
+  );
+  t.equal(await seenBy(witness), 50);
 });
 
 await t.test('a witness that is away holds nothing up, and sees the log when it is back', async (t) => {

@@ -1,21 +1,23 @@
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { openCheckpoint } from '../../src/audit/checkpoint.ts';
 import { databaseSource } from '../../src/audit/database-source.ts';
 import { checkpointFile } from '../../src/audit/kept-checkpoint.ts';
 import { openLogKeys, readSuccessions } from '../../src/audit/log-keys.ts';
 import { startPublishStage, type PublishStage } from '../../src/audit/publish-stage.ts';
-import { signCheckpoint, verifierKey, verifierOf } from '../../src/audit/sign.ts';
-import { trustSuccessions } from '../../src/audit/succession.ts';
+import { signCheckpoint, verifierKey, verifierOf, type Signer } from '../../src/audit/sign.ts';
+import { changeLogKey } from '../../src/audit/succeed.ts';
+import { openSuccession, trustSuccessions } from '../../src/audit/succession.ts';
 import { verifyLog, type Verdict } from '../../src/audit/verify.ts';
 import { openDatabase } from '../../src/db/database.ts';
 import { rememberSettings } from '../../src/db/settings.ts';
 import { keyId } from '../../src/keys.ts';
 import { runCommand, type CommandEnd } from '../fixtures/command.ts';
 import { newFolder } from '../fixtures/folder.ts';
-import { createDatabase, keys, logOrigin, startGateway, type TestDatabase } from '../helper.ts';
+import { actor, createDatabase, keys, logOrigin, startGateway, type TestDatabase } from '../helper.ts';
 import { connect, countEntries, newLeaf, putBack, readVersion, until } from './log.ts';
 
 const newKey = (): KeyObject => generateKeyPairSync('ed25519').privateKey;
@@ -238,6 +240,51 @@ await t.test(
       await runCommand(['audit', 'verify', '--checkpoint', join(home, 'lost')], now),
       /the end was removed: there are 251 entries, and the checkpoint kept outside is of 300/,
     );
+  },
+);
+
+await t.test(
+  'a key that succeeds behind a long tail goes on in steps, from where the old one ended',
+  async (t) => {
+    const { test, home } = await newLog(t, 300);
+    await fillTo(test, 20_000);
+    const next = newKey();
+    const signers = [keys.log, next].map((key) => ({ name: logOrigin, key })) as [Signer, Signer];
+    await changeLogKey(test.database, actor, ...signers);
+    const { faults } = start(t, test, home, next);
+    await untilPublished(test, 20_001);
+    t.same(faults, []);
+    const { rows } = await test.pool.query<{ size: number }>(
+      'select size from audit.checkpoint where size > 300',
+    );
+    t.ok(rows.length > 1, 'no step takes more than 64 tiles');
+    for (const key of [keys.log, next])
+      t.match(await verdictBy(t, test, key), { entries: 20_001, findings: [] });
+  },
+);
+
+await t.test(
+  'a checkpoint of the old key is waited for by a succession, and does not come after it',
+  async (t) => {
+    const { test } = await newLog(t, 300);
+    const signers = [keys.log, newKey()].map((key) => ({ name: logOrigin, key })) as [Signer, Signer];
+    const client = await connect(t, test.gatewayUrl);
+    await fillTo(test, 310);
+    await client.query('begin');
+    const publish = (size: number, previousSize: number) =>
+      client.query(`select audit.publish(0, $1, $2, $3, 'n', '{}', '{}', '{}', '{}')`, [
+        size,
+        previousSize,
+        Buffer.alloc(32),
+      ]);
+    await publish(305, 300);
+    const changing = changeLogKey(test.database, actor, ...signers);
+    await sleep(300);
+    await client.query('commit');
+    await changing;
+    const { rows } = await test.pool.query<{ note: string }>('select note from audit.succession');
+    t.equal(openSuccession(rows[0]!.note).size, 305, 'what was published meanwhile counts');
+    await t.rejects(publish(306, 305), { code: '23505' });
   },
 );
 

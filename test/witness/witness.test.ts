@@ -266,3 +266,23 @@ await t.test(
     );
   },
 );
+
+await t.test('of two logs that it follows, one takes nothing from what it keeps of the other', async (t) => {
+  const otherLog = verifierOf('other/log', generateKeyPairSync('ed25519').privateKey);
+  const state = openWitnessState(newFolder(t));
+  const witness = createWitness({
+    name: witnessVerifier.name,
+    key: witnessKey,
+    logs: [log, otherLog],
+    state,
+    now: () => at,
+    onSplitView: () => undefined,
+  });
+  const id = Buffer.alloc(4);
+  id.writeUInt32BE(otherLog.keyId);
+  const junk = `— other/log ${Buffer.concat([id, Buffer.alloc(64)]).toString('base64')}\n`;
+  const [text, own] = noteOf(20).split('\n\n') as [string, string];
+  const note = `${text}\n\n${junk}${junk}${own}`;
+  is(await witness.addCheckpoint(formatAddCheckpoint({ oldSize: 0, proof: [], note })), 200, /^— witness/);
+  t.equal(openCheckpoint((await state.read(origin))!.note, [log]).size, 20);
+});
