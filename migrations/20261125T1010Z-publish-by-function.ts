@@ -15,7 +15,9 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     -- signature and the roots: whoever reads them does that.
     create function audit.publish(successions int, new_size bigint, old_size bigint, new_root bytea, new_note text,
         tile_level smallint[], tile_n bigint[], tile_hashes bytea[], tile_root bytea[]) returns void
-      language plpgsql volatile security definer set search_path = audit, pg_temp as $$
+      language plpgsql volatile security definer set search_path = audit, pg_temp
+      -- A plan that is kept would be that of the small log that it was made for.
+      set plan_cache_mode = force_custom_plan as $$
     declare
       entries bigint := coalesce((select e.index from audit.entry e order by e.index desc limit 1) + 1, 0);
       wrong   text;

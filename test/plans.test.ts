@@ -6,6 +6,8 @@ import {
   readEntries,
   readLeafTiles,
   readTreeState,
+  keepCheckpoint,
+  readFullTiles,
   tileReader,
 } from '../src/audit/tree.ts';
 import { byteaArray } from '../src/db/binary-array.ts';
@@ -154,6 +156,38 @@ await t.test('takes entries into the search tables from where it stands, in orde
   t.strictSame([...new Set(sorts)], ['Sort'], 'no table is read whole');
   t.ok(sorts.length <= 2, 'and what is sorted are the subjects and the entries of the step');
 });
+
+await t.test(
+  'keeps a checkpoint with its tiles without a look at more of the log than they cover',
+  async (t) => {
+    const { entries, last } = await readTreeState(session);
+    const from = last!.size;
+    const size = Math.min(entries, (Math.floor(from / 256) + 4) * 256 + 7);
+    const tiles = await readFullTiles(
+      { from, size },
+      tileReader(session, from, await readLeafTiles(session, Math.floor(from / 256) * 256, size)),
+    );
+    t.ok(tiles.length >= 3);
+    for (let time = 0; time < 7; time++) {
+      await session.query('begin');
+      const nodes = await planned(() =>
+        keepCheckpoint(
+          session,
+          { size, root: Buffer.alloc(32), note: 'a note' },
+          { previousSize: from, successions: 0, tiles },
+        ),
+      );
+      await session.query('rollback');
+      t.ok(nodes.some((node) => /^Index.* Scan.* entry_000\d_pkey/.test(node)));
+      // Successions are a handful, and there are no tiles here yet: each call is planned anew.
+      t.strictSame(
+        ruinous(nodes).filter((node) => !/^(Sort|Hash|Seq Scan (succession|tile)$)/.test(node)),
+        [],
+        'no table is read whole',
+      );
+    }
+  },
+);
 
 await t.test('publishes and serves without a look at more of the log than is new', async (t) => {
   for (const [what, run] of Object.entries({
