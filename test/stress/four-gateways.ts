@@ -35,7 +35,7 @@ const longestCalmMs = seconds * 25;
 const withinMs = 30_000;
 const receiptLoops = 16;
 /** All receipts are asked for, unless that takes longer: then a random sample, of so many at least. */
-const receiptSeconds = 60;
+const receiptSeconds = Math.max(60, seconds * 5);
 const leastReceipts = 5000;
 
 /** What a gateway runs on: its home outlives the process. */
