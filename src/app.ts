@@ -60,24 +60,9 @@ export async function buildApp(gateway: Gateway, logTo?: DestinationStream): Pro
       });
       if (version === 1) {
         registerAuditRoutes(scope, { database: searches, catalogue, authority, log, secrets, tokens, now });
-        registerReceiptRoutes(scope, {
-          db: gateway.searchPool,
-          cosigned,
-          authority,
-          log,
-          secrets,
-          tokens,
-          now,
-        });
-        registerEntryRoutes(scope, {
-          db: gateway.searchPool,
-          cosigned,
-          authority,
-          log,
-          secrets,
-          tokens,
-          now,
-        });
+        const proofs = { db: gateway.searchPool, cosigned, authority, log, secrets, tokens, now };
+        registerReceiptRoutes(scope, proofs);
+        registerEntryRoutes(scope, proofs);
         registerLogRoutes(scope, {
           db: gateway.searchPool,
           keys: logKeys,

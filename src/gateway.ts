@@ -1,15 +1,14 @@
 import { openAppender, type Appender } from './audit/append.ts';
 import { deriveLogSecrets, encodeEntry } from './audit/entry.ts';
 import { readIndexLag, startIndexStage } from './audit/index-stage.ts';
-import { startCosignStage } from './audit/cosign-stage.ts';
-import { checkpointFile } from './audit/kept-checkpoint.ts';
-import { startPublishStage } from './audit/publish-stage.ts';
+import { openLogKeys, type LogKeys } from './audit/log-keys.ts';
 import { recordUnderAuthority } from './audit/record.ts';
 import { createSealer } from './audit/seal.ts';
+import { verifierOf } from './audit/sign.ts';
 import { readTreeState } from './audit/tree.ts';
 import type pg from 'pg';
 import type { Catalogue } from './catalogue/catalogue.ts';
-import { ConfigError, type Config } from './config.ts';
+import type { Config } from './config.ts';
 import { connectionConfig, openLink } from './db/connection.ts';
 import { openDatabase, type Database } from './db/database.ts';
 import { listPendingMigrations } from './db/migrate.ts';
@@ -19,12 +18,8 @@ import { followAuthority, type AuthorityView } from './grants/authority.ts';
 import type { Keys } from './keys.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import type { Readiness } from './operations.ts';
+import { logFault, maxAuditLagSeconds, openPublishing } from './publishing.ts';
 import { createRecordReader } from './records/read.ts';
-import { signCheckpoint, verifierOf } from './audit/sign.ts';
-import { emptyRoot } from './audit/merkle.ts';
-import { parseWitness, WitnessError, type WitnessAddress } from './audit/witness-client.ts';
-import { openLogKeys, type LogKeys } from './audit/log-keys.ts';
-import { NoteError } from './audit/note.ts';
 
 /** The parts of a running gateway, connected. `buildApp` puts HTTP in front of them. */
 export interface Gateway {
@@ -61,10 +56,6 @@ export interface GatewayOptions {
   alarm?: (message: string, error?: unknown) => void;
 }
 
-const maxAuditLagSeconds = 30;
-const alarmEveryMs = 60_000;
-const logFault = 'nothing is signed: see the log';
-
 /**
  * Connects the parts of a gateway.
  *
@@ -95,76 +86,6 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
     await close();
     throw error;
   }
-}
-
-/** The publishing stage on a connection of its own, so that its transactions keep nobody waiting, and the witnesses. */
-function openPublishing(
-  { config, keys, databaseUrl, alarm = () => undefined }: GatewayOptions,
-  { metrics, logKeys }: Pick<Gateway, 'metrics' | 'logKeys'>,
-): { state: () => string; cosigned: (note: string) => string; close: () => Promise<void> } {
-  const { pool, close } = openDatabase(databaseUrl, 'onevisit publish', { maxConnections: 1 });
-  const alarmedAtMs = new Map<string, number>();
-  const witnessed = openDatabase(databaseUrl, 'onevisit witness', { maxConnections: 1 });
-  const cosigning = startCosignStage({
-    db: witnessed.pool,
-    witnesses: readWitnesses(config),
-    keys: logKeys,
-    emptyNote: signCheckpoint({ origin: config.logOrigin, size: 0, root: emptyRoot }, keys.log),
-    onObjection: (objection) => alarm(`nothing is signed while this stands: ${objection}`),
-    onFailure(witness, error) {
-      metrics.cosignFailed();
-      const why = error instanceof WitnessError ? `: ${error.message}` : '';
-      alarmSometimes(`the witness ${witness} did not cosign, and is asked again${why}`, error);
-    },
-  });
-  const stage = startPublishStage({
-    pool,
-    key: keys.log,
-    keys: logKeys,
-    fileOf: (verifier) => checkpointFile(config.home, verifier),
-    after: cosigning.asked,
-    objection: cosigning.objection,
-    onSucceeded: ({ line }) =>
-      alarm(`the log is signed with another key now, and not here any more: ${line}`),
-    onFault: (fault) => alarm(`nothing is signed any more: ${fault}`),
-    onFailure(error) {
-      metrics.publishFailed();
-      alarmSometimes('publishing a checkpoint failed; it is tried again', error);
-    },
-  });
-
-  /** Says the same once a minute. */
-  function alarmSometimes(message: string, error: unknown): void {
-    if (performance.now() - (alarmedAtMs.get(message) ?? -Infinity) < alarmEveryMs) return;
-    alarmedAtMs.set(message, performance.now());
-    alarm(message, error);
-  }
-
-  return {
-    state() {
-      if (stage.fault() !== null) return logFault;
-      return stage.behindMs() > maxAuditLagSeconds * 1000 ? 'checkpoints are behind' : 'ok';
-    },
-    cosigned: cosigning.cosigned,
-    async close() {
-      await cosigning.stop();
-      await stage.stop();
-      await witnessed.close();
-      await close();
-    },
-  };
-}
-
-/** @throws ConfigError when a witness's key is none */
-function readWitnesses({ logWitnesses }: Config): WitnessAddress[] {
-  return logWitnesses.map((witness) => {
-    try {
-      return parseWitness(witness);
-    } catch (error) {
-      if (!(error instanceof NoteError)) throw error;
-      throw new ConfigError([`LOG_WITNESSES: ${error.message}`]);
-    }
-  });
 }
 
 /**

@@ -12,7 +12,7 @@ const layers: [name: string, patterns: string[]][] = [
   ['command line', ['cli.ts', 'operator-commands.ts', '*/*commands.ts']],
   ['process', ['main.ts', 'openapi-files.ts', 'admin.ts', 'sandbox/*.ts']],
   ['app', ['app.ts', 'routing.ts']],
-  ['parts, connected', ['gateway.ts']],
+  ['parts, connected', ['gateway.ts', 'publishing.ts']],
   ['routes', ['operations.ts', '*/*routes.ts', '*/*documents.ts']],
   ['what routes share', ['openapi.ts', 'openapi-components.ts', 'problem.ts', 'metrics.ts']],
   ['exchange', ['exchange/*.ts']],
