@@ -1,13 +1,12 @@
 import type pg from 'pg';
 import t from 'tap';
 import { appendStatement } from '../src/audit/append.ts';
+import { keepCheckpoint, readFullTiles } from '../src/audit/keep-checkpoint.ts';
 import {
   findLastCheckpoint,
   readEntries,
   readLeafTiles,
   readTreeState,
-  keepCheckpoint,
-  readFullTiles,
   tileReader,
 } from '../src/audit/tree.ts';
 import { byteaArray } from '../src/db/binary-array.ts';

@@ -3,21 +3,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import type { Checkpoint } from './checkpoint.ts';
 import { openContinuity, requireRoot } from './continuity.ts';
+import { keepCheckpoint, readFullTiles, thinCheckpoints } from './keep-checkpoint.ts';
 import type { CheckpointFile } from './kept-checkpoint.ts';
 import type { LogKeys } from './log-keys.ts';
 import type { Verifier } from './note.ts';
 import { signCheckpoint } from './sign.ts';
 import { rootFromTiles, tileWidth } from './tiles.ts';
-import {
-  keepCheckpoint,
-  LogFault,
-  readFullTiles,
-  readLeafTiles,
-  readTreeState,
-  thinCheckpoints,
-  tileReader,
-  type PublishedCheckpoint,
-} from './tree.ts';
+import { LogFault, readLeafTiles, readTreeState, tileReader, type PublishedCheckpoint } from './tree.ts';
 
 /** The background stage that takes entries into the tree, and signs what the tree has become. */
 export interface PublishStage {
