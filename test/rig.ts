@@ -132,18 +132,23 @@ export interface Answered {
   released: boolean;
 }
 
+/** Asks for a record. @throws TypeError when the connection breaks */
+export function requestRecord(url: string, token: string, id: string): Promise<Response> {
+  return fetch(`${url}/v1/citizens/read`, {
+    method: 'POST',
+    headers: {
+      authorization: `Bearer ${token}`,
+      'content-type': 'application/json',
+      'exchange-purpose': 'marriage-registration',
+    },
+    body: JSON.stringify({ id, fields: ['name', 'phone'] }),
+  });
+}
+
 /** Asks for a record; a connection that breaks is status 0. */
 export async function ask(url: string, token: string, id: string): Promise<Answered> {
   try {
-    const response = await fetch(`${url}/v1/citizens/read`, {
-      method: 'POST',
-      headers: {
-        authorization: `Bearer ${token}`,
-        'content-type': 'application/json',
-        'exchange-purpose': 'marriage-registration',
-      },
-      body: JSON.stringify({ id, fields: ['name', 'phone'] }),
-    });
+    const response = await requestRecord(url, token, id);
     const body = (await response.json()) as { code?: string; name?: string };
     const entry = response.headers.get('exchange-entry');
     return {

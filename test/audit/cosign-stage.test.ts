@@ -28,7 +28,7 @@ import {
   type TestDatabase,
 } from '../helper.ts';
 import { serveWitness, type ServedWitness } from '../witness/served.ts';
-import { countEntries, newLeaf, putBack, readVersion, until } from './log.ts';
+import { countEntries, fillTo, putBack, until } from './log.ts';
 import { verifiers } from './published-log.ts';
 
 interface Started {
@@ -73,15 +73,6 @@ function start(t: Test, test: TestDatabase, witnesses: ServedWitness[]): Started
     })());
   t.teardown(stop);
   return { publishing, cosigning, faults, failures, stop };
-}
-
-async function fillTo(test: TestDatabase, size: number): Promise<void> {
-  const leaves = Array.from({ length: size - (await countEntries(test)) }, () => newLeaf());
-  await test.pool.query('select audit.append($1, $2, $3)', [
-    await readVersion(test),
-    leaves.map(({ bytes }) => bytes),
-    leaves.map(({ hash }) => hash),
-  ]);
 }
 
 /** A checkpoint of all that there is, which no witness was shown. */

@@ -118,3 +118,15 @@ export async function putBack(test: TestDatabase, size: number): Promise<void> {
   }
   client.release();
 }
+
+/** Appends entries until the log has this many. */
+export async function fillTo(test: TestDatabase, size: number): Promise<void> {
+  for (let from = await countEntries(test); from < size; from += 2000) {
+    const leaves = Array.from({ length: Math.min(2000, size - from) }, () => newLeaf());
+    await test.pool.query('select audit.append($1, $2, $3)', [
+      await readVersion(test),
+      leaves.map(({ bytes }) => bytes),
+      leaves.map(({ hash }) => hash),
+    ]);
+  }
+}

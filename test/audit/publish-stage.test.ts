@@ -9,22 +9,8 @@ import { startPublishStage, type PublishStage } from '../../src/audit/publish-st
 import { verifyLog } from '../../src/audit/verify.ts';
 import { openDatabase } from '../../src/db/database.ts';
 import { checkAuditLog, createDatabase, keys, logOrigin, type TestDatabase } from '../helper.ts';
-import { connect, countEntries, killSessions, newLeaf, readVersion, until } from './log.ts';
+import { connect, fillTo, killSessions, newLeaf, until } from './log.ts';
 import { signCheckpoint, verifierOf } from '../../src/audit/sign.ts';
-
-/** Appends entries until the log has this many. */
-async function fillTo(test: TestDatabase, size: number): Promise<void> {
-  const client = await connect(t, test.gatewayUrl);
-  for (let from = await countEntries(test); from < size; from += 2000) {
-    const leaves = Array.from({ length: Math.min(2000, size - from) }, () => newLeaf());
-    await client.query('select audit.append($1, $2, $3)', [
-      await readVersion(test),
-      leaves.map(({ bytes }) => bytes),
-      leaves.map(({ hash }) => hash),
-    ]);
-  }
-  await client.end();
-}
 
 const verifier = verifierOf(logOrigin, keys.log);
 const fileIn = (home: string): string => checkpointFile(home, verifier).path;

@@ -5,7 +5,7 @@ import { startPublishStage } from '../../src/audit/publish-stage.ts';
 import { verifierOf } from '../../src/audit/sign.ts';
 import { openDatabase } from '../../src/db/database.ts';
 import { createDatabase, keys, logOrigin, type TestDatabase } from '../helper.ts';
-import { countEntries, newLeaf, readVersion, until } from './log.ts';
+import { fillTo, until } from './log.ts';
 
 export const verifiers = [verifierOf(logOrigin, keys.log)];
 
@@ -30,12 +30,7 @@ export async function createPublishedLog(
       onFault: (fault) => t.fail(fault),
       onFailure: (error) => t.fail(String(error)),
     });
-    const leaves = Array.from({ length: size - (await countEntries(test)) }, () => newLeaf());
-    await test.pool.query('select audit.append($1, $2, $3)', [
-      await readVersion(test),
-      leaves.map(({ bytes }) => bytes),
-      leaves.map(({ hash }) => hash),
-    ]);
+    await fillTo(test, size);
     await until(`a checkpoint of ${size}`, async () => (await published()) === size);
     await stage.stop();
     await close();

@@ -18,7 +18,7 @@ import { keyId } from '../../src/keys.ts';
 import { runCommand, type CommandEnd } from '../fixtures/command.ts';
 import { newFolder } from '../fixtures/folder.ts';
 import { actor, createDatabase, keys, logOrigin, startGateway, type TestDatabase } from '../helper.ts';
-import { connect, countEntries, newLeaf, putBack, readVersion, until } from './log.ts';
+import { connect, countEntries, fillTo, putBack, until } from './log.ts';
 
 const newKey = (): KeyObject => generateKeyPairSync('ed25519').privateKey;
 
@@ -51,15 +51,6 @@ async function newLog(
       LOG_KEY_FILE: keyFile(home, 'old', keys.log),
     },
   };
-}
-
-async function fillTo(test: TestDatabase, size: number): Promise<void> {
-  const leaves = Array.from({ length: size - (await countEntries(test)) }, () => newLeaf());
-  await test.pool.query('select audit.append($1, $2, $3)', [
-    await readVersion(test),
-    leaves.map(({ bytes }) => bytes),
-    leaves.map(({ hash }) => hash),
-  ]);
 }
 
 function start(

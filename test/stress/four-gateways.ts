@@ -22,7 +22,7 @@ import { openDatabase } from '../../src/db/database.ts';
 import { homeKeyFiles, readLogKey } from '../../src/keys.ts';
 import { until } from '../audit/log.ts';
 import { checkAuditLog, logOrigin } from '../helper.ts';
-import { checkAnswers, openRig, type Answered } from '../rig.ts';
+import { checkAnswers, openRig, requestRecord, type Answered } from '../rig.ts';
 
 const seconds = Number(process.argv[2] ?? 60);
 const machineCount = 4;
@@ -159,15 +159,7 @@ async function hammer(machines: readonly Machine[], token: string, loop: number)
 
 /** Asks for a record, and keeps the exchange when it is answered. @throws TypeError when the connection breaks */
 async function ask(url: string, token: string, id: string): Promise<void> {
-  const response = await fetch(`${url}/v1/citizens/read`, {
-    method: 'POST',
-    headers: {
-      authorization: `Bearer ${token}`,
-      'content-type': 'application/json',
-      'exchange-purpose': 'marriage-registration',
-    },
-    body: JSON.stringify({ id, fields: ['name', 'phone'] }),
-  });
+  const response = await requestRecord(url, token, id);
   const body = Buffer.from(await response.arrayBuffer());
   if (response.status === 200) keep(response.headers, body);
   else takeProblem(response, body.toString());
