@@ -12,7 +12,8 @@ import type { Config } from './config.ts';
 import { connectionConfig, openLink } from './db/connection.ts';
 import { openDatabase, type Database } from './db/database.ts';
 import { listPendingMigrations } from './db/migrate.ts';
-import type { ExchangeContext, ServedDataset } from './exchange/exchange.ts';
+import type { ExchangeContext } from './exchange/exchange.ts';
+import type { ServedDataset } from './exchange/operation.ts';
 import { createProjections } from './exchange/projection.ts';
 import { followAuthority, type AuthorityView } from './grants/authority.ts';
 import type { Keys } from './keys.ts';
@@ -55,6 +56,8 @@ export interface GatewayOptions {
   /** Hears of what somebody must look at. */
   alarm?: (message: string, error?: unknown) => void;
 }
+
+const maxBulkConnections = 3;
 
 /**
  * Connects the parts of a gateway.
@@ -111,6 +114,8 @@ export function assembleGateway(
   };
   const metrics = createMetrics(lag, () => logState() === logFault);
   const records = openLink(connectionConfig(databaseUrl, 'onevisit read', { pipeline: true }));
+  // Statements for many subjects would keep those for one waiting.
+  const bulk = openDatabase(databaseUrl, 'onevisit bulk', { maxConnections: maxBulkConnections });
   const log = openAppender(connectionConfig(databaseUrl, 'onevisit append'), metrics.appended);
   const exchanges: ExchangeContext = {
     authority,
@@ -125,7 +130,7 @@ export function assembleGateway(
   };
   const served = catalogue.datasets.map((dataset) => ({
     dataset,
-    records: createRecordReader(records, dataset),
+    records: createRecordReader(records, bulk.pool, dataset),
     project: createProjections(dataset),
   }));
   let draining = false;
@@ -157,6 +162,7 @@ export function assembleGateway(
       await log.close();
       await records.close();
       await search.close();
+      await bulk.close();
       await close();
     },
   };

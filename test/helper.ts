@@ -98,6 +98,13 @@ export interface TestGateway extends TestDatabase {
   token(department: string, roles?: string[]): Promise<string>;
   /** A read by POST; `headers` of null leave one out. */
   read(dataset: string, body: unknown, options?: AskOptions): Promise<LightMyRequestResponse>;
+  /** Any data request by POST, as `read`. */
+  ask(
+    operation: string,
+    dataset: string,
+    body: unknown,
+    options?: AskOptions,
+  ): Promise<LightMyRequestResponse>;
   /** The entry that an answer names. */
   entryOf(response: LightMyRequestResponse): Promise<Record<string, unknown>>;
 }
@@ -106,6 +113,7 @@ export interface AskOptions {
   token?: string | null;
   purpose?: string | null;
   headers?: Record<string, string>;
+  version?: number;
 }
 
 /** A gateway on a database of its own, closed at the end of the test. Asks as civil-affairs unless told. */
@@ -156,26 +164,34 @@ export async function startGateway(
     return known;
   }
 
+  async function ask(
+    operation: string,
+    dataset: string,
+    body: unknown,
+    { token: given, purpose = 'marriage-registration', headers = {}, version = 1 }: AskOptions = {},
+  ): Promise<LightMyRequestResponse> {
+    const bearer = given === undefined ? await token('civil-affairs') : given;
+    return app.inject({
+      method: 'POST',
+      url: `/v${version}/${dataset}/${operation}`,
+      headers: {
+        'content-type': 'application/json',
+        ...(bearer !== null && { authorization: `Bearer ${bearer}` }),
+        ...(purpose !== null && { 'exchange-purpose': purpose }),
+        ...headers,
+      },
+      payload: typeof body === 'string' ? body : JSON.stringify(body),
+    });
+  }
+
   return {
     ...database,
     gateway,
     app,
     clock,
     token,
-    async read(dataset, body, { token: given, purpose = 'marriage-registration', headers = {} } = {}) {
-      const bearer = given === undefined ? await token('civil-affairs') : given;
-      return app.inject({
-        method: 'POST',
-        url: `/v1/${dataset}/read`,
-        headers: {
-          'content-type': 'application/json',
-          ...(bearer !== null && { authorization: `Bearer ${bearer}` }),
-          ...(purpose !== null && { 'exchange-purpose': purpose }),
-          ...headers,
-        },
-        payload: typeof body === 'string' ? body : JSON.stringify(body),
-      });
-    },
+    ask,
+    read: (dataset, body, asked) => ask('read', dataset, body, asked),
     async entryOf(response) {
       const index = Number(response.headers['exchange-entry']);
       const { rows } = await database.pool.query<{ bytes: Buffer }>(

@@ -157,10 +157,10 @@ const bodyPrefix = Buffer.from('onevisit-body/1\0');
 export function commitToBody(
   secrets: LogSecrets,
   entryId: string,
-  body: string,
+  body: string | Buffer,
 ): { salt: Buffer; commitment: string } {
   const salt = secrets.saltMac(entryId);
-  return { salt, commitment: commitment(salt, Buffer.from(body)) };
+  return { salt, commitment: commitment(salt, typeof body === 'string' ? Buffer.from(body) : body) };
 }
 
 /** Whether this body, under this salt, is the one that an entry's `body` is bound to. */

@@ -7,6 +7,7 @@ export interface IndexStage {
 }
 
 const maxStepEntries = 2000;
+const maxStepMs = 500;
 const pauseMs = 200;
 const partitionsEveryMs = 60_000;
 
@@ -37,12 +38,14 @@ export function startIndexStage(pool: pg.Pool, onFailure: () => void): IndexStag
   async function run(): Promise<void> {
     while (!stopped) {
       const asked = stepEntries;
+      const sinceMs = performance.now();
       const taken = await step().catch(() => {
         onFailure();
         return null;
       });
-      // Entries with many subjects may take longer than a statement may: the next step is smaller.
-      stepEntries = taken === null ? Math.max(1, asked >> 1) : Math.min(maxStepEntries, asked * 2);
+      // Entries with many subjects take longer, and no step may come near the time that a statement has.
+      const slow = taken === null || performance.now() - sinceMs > maxStepMs;
+      stepEntries = slow ? Math.max(1, asked >> 1) : Math.min(maxStepEntries, asked * 2);
       if ((taken === null || taken < asked) && !stopped) await sleep(pauseMs);
     }
   }

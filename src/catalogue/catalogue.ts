@@ -27,6 +27,8 @@ export interface Field {
   /** What is hidden unless a grant says plain; null on fields below L3. */
   mask: Mask | null;
   searchable: boolean;
+  /** The dataset of which the value is a subject's id, where it names one. */
+  subject: string | null;
   required: boolean;
   schema: PropertySchema;
 }
@@ -45,6 +47,8 @@ export interface Dataset {
   personal: boolean;
   sharing: 'unconditional' | 'conditional' | 'prohibited';
   fields: ReadonlyMap<string, Field>;
+  /** The fields that hold another subject's id: their names, places among the fields, and that subject's dataset. */
+  persons: readonly { name: string; at: number; subject: string }[];
   schema: Record<string, unknown>;
   /** True when the id has the key's form and its check digit is right. Takes attacker-controlled input. */
   isValidId(id: string): boolean;
@@ -71,7 +75,7 @@ interface DatasetFile {
     key: string;
     personal: boolean;
     sharing: Dataset['sharing'];
-    fields: Record<string, { level: Level; searchable: boolean; mask?: Mask }>;
+    fields: Record<string, { level: Level; searchable: boolean; mask?: Mask; subject?: string }>;
   };
 }
 
@@ -105,6 +109,7 @@ export function loadCatalogue(folder: string = schemasFolder): Catalogue {
       faults.push(...found.map(({ pointer, reason }) => `${shown}: ${pointer || '(root)'}: ${reason}`));
     }
   }
+  faults.push(...findStrangers(datasets));
   if (faults.length > 0) throw new UserError(`the catalogue has faults:\n  ${faults.join('\n  ')}`);
   return {
     datasets,
@@ -113,6 +118,19 @@ export function loadCatalogue(folder: string = schemasFolder): Catalogue {
       return versions.sort((a, b) => b.version - a.version)[0] ?? null;
     },
   };
+}
+
+/** Fields that hold the ids of subjects of no dataset that there is. */
+function findStrangers(datasets: readonly Dataset[]): string[] {
+  const known = new Set(datasets.map(({ name }) => name));
+  return datasets.flatMap(({ name, version, persons }) =>
+    persons
+      .filter(({ subject }) => !known.has(subject))
+      .map(
+        (field) =>
+          `schemas/v${version}/${name}.json: /x-dataset/fields/${field.name}/subject: there is no dataset "${field.subject}"`,
+      ),
+  );
 }
 
 function readDataset(
@@ -167,14 +185,21 @@ function findContradictions(declared: DatasetFile, fileName: string): SchemaFaul
       say(`${pointer}/mask`, `a field of level ${annotation.level} is never masked`);
     else if (annotation.mask && (property.type !== 'string' || property.format === 'date'))
       say(`${pointer}/mask`, 'only text can be masked');
+    if (property !== undefined && annotation.subject !== undefined && !isKeyType(property))
+      say(`${pointer}/subject`, keyRule);
   }
   const key = Object.hasOwn(properties, annotations.key) ? properties[annotations.key] : undefined;
   if (key === undefined) say('/x-dataset/key', `"${annotations.key}" is no property`);
-  else if (key.type !== 'string' || typeof key.maxLength !== 'number' || key.maxLength > 64)
-    say(`/properties/${annotations.key}`, 'a key is a string of at most 64 characters (maxLength)');
+  else if (!isKeyType(key)) say(`/properties/${annotations.key}`, keyRule);
   else if (!(declared.required ?? []).includes(annotations.key))
     say('/required', `must name the key "${annotations.key}"`);
   return faults;
+}
+
+const keyRule = 'an id is a string of at most 64 characters (maxLength)';
+
+function isKeyType({ type, maxLength }: PropertySchema): boolean {
+  return type === 'string' && typeof maxLength === 'number' && maxLength <= 64;
 }
 
 /** Examples end up in the OpenAPI document, so they must be good. */
@@ -199,6 +224,7 @@ function toDataset(declared: DatasetFile, version: number, validate: ValidateFun
       level: annotation.level,
       mask: annotation.mask ?? null,
       searchable: annotation.searchable,
+      subject: annotation.subject ?? null,
       required: (declared.required ?? []).includes(name),
       schema,
     });
@@ -214,6 +240,9 @@ function toDataset(declared: DatasetFile, version: number, validate: ValidateFun
     personal: annotations.personal,
     sharing: annotations.sharing,
     fields,
+    persons: [...fields.values()].flatMap(({ name, subject }, at) =>
+      subject === null ? [] : [{ name, at, subject }],
+    ),
     schema: declared as unknown as Record<string, unknown>,
     isValidId: (id) => isValidKey(id),
     validate,

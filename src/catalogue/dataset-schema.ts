@@ -61,6 +61,7 @@ export const datasetSchema = {
       properties: {
         level: { enum: ['L1', 'L2', 'L3', 'L4'] },
         searchable: { type: 'boolean' },
+        subject: { type: 'string', pattern: '^[a-z][a-z0-9_]{1,62}$' },
         mask: {
           type: 'object',
           additionalProperties: false,

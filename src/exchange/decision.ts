@@ -6,11 +6,11 @@ import type { AccessToken } from '../identity/access-token.ts';
 import type { DataRequest } from './request.ts';
 
 /** What the gateway concluded of a data request: what may be released and by which grants, or why nothing. */
-export type Decision = Permission | { allowed: false; problem: Problem };
+export type Decision<Body> = Permission<Body> | { allowed: false; problem: Problem };
 
-export interface Permission {
+export interface Permission<Body> {
   allowed: true;
-  id: string;
+  body: Body;
   /** The fields to release, in the order asked. */
   fields: readonly string[];
   /** Those of them that are released masked. */
@@ -19,47 +19,60 @@ export interface Permission {
   grants: readonly string[];
 }
 
+/** What a consumer may do with a dataset for the purpose that it named. */
+export interface Rights {
+  dataset: Dataset;
+  purpose: string;
+  /** The grants in force. */
+  grants: readonly Grant[];
+}
+
+/** What decides over a body of one kind. */
+interface Rule<Body> {
+  checkBody(rights: Rights, body: Body): readonly string[];
+}
+
 /** How many letters may differ for a name to be suggested. */
 const maxDistance = 2;
 const maxFaults = 20;
 
 /**
- * Decides a read. The first fault decides, in the order of the contract: purpose, case and official, grant, id,
- * fields. Pure: the same input gives the same decision.
+ * Decides a data request. The first fault decides, in the order of the contract: purpose, case and official, grant,
+ * id, fields. Pure: the same input gives the same decision.
  */
-export function decideRead(input: {
-  token: AccessToken;
-  authority: Authority;
-  dataset: Dataset;
-  request: DataRequest;
-  now: Date;
-}): Decision {
+export function decide<Body>(
+  rule: Rule<Body>,
+  input: {
+    token: AccessToken;
+    authority: Authority;
+    dataset: Dataset;
+    request: DataRequest<Body>;
+    now: Date;
+  },
+): Decision<Body> {
   try {
-    return permitRead(input);
+    return permit(rule, input);
   } catch (error) {
     if (error instanceof Problem) return { allowed: false, problem: error };
     throw error;
   }
 }
 
-function permitRead({
-  token,
-  authority,
-  dataset,
-  request,
-  now,
-}: Parameters<typeof decideRead>[0]): Permission {
+function permit<Body>(
+  rule: Rule<Body>,
+  { token, authority, dataset, request, now }: Parameters<typeof decide<Body>>[1],
+): Permission<Body> {
   const consumer = token.department;
   const purpose = checkPurpose(authority, request);
   const grants = findGrants(authority.grantsOf(consumer, dataset.name), purpose, dataset, consumer, now);
   checkDemands(grants, request, purpose);
-  const id = checkId(dataset, request);
-  const fields = checkFields(dataset, request, grants, purpose);
+  if (request.body === null) throw request.bodyFault;
+  const fields = rule.checkBody({ dataset, purpose, grants }, request.body);
 
   const isPlain = (name: string): boolean => grants.some((grant) => grant.plainFields.includes(name));
   return {
     allowed: true,
-    id,
+    body: request.body,
     fields,
     masked: fields.filter((name) => dataset.fields.get(name)!.mask !== null && !isPlain(name)),
     grants: grants
@@ -69,7 +82,7 @@ function permitRead({
   };
 }
 
-function checkPurpose(authority: Authority, request: DataRequest): string {
+function checkPurpose(authority: Authority, request: DataRequest<unknown>): string {
   if (request.purpose === null) throw new Problem('purpose-required');
   const purpose = authority.purposes.get(request.purpose);
   if (purpose === undefined)
@@ -81,7 +94,7 @@ function checkPurpose(authority: Authority, request: DataRequest): string {
 
 function checkDemands(
   sources: readonly { requires: readonly string[] }[],
-  request: DataRequest,
+  request: DataRequest<unknown>,
   purpose: string,
 ): void {
   const demanded = (what: string): boolean => sources.some(({ requires }) => requires.includes(what));
@@ -122,10 +135,9 @@ function findGrants(
   throw refuse('no-grant');
 }
 
-function checkId(dataset: Dataset, request: DataRequest): string {
-  if (request.bodyFault !== null) throw request.bodyFault;
-  const id = request.id ?? '';
-  if (dataset.isValidId(id)) return id;
+/** @throws Problem invalid-id */
+export function checkId(dataset: Dataset, id: string): void {
+  if (dataset.isValidId(id)) return;
   const format = dataset.fields.get(dataset.key)!.schema.format ?? 'id';
   throw new Problem(
     'invalid-id',
@@ -134,18 +146,21 @@ function checkId(dataset: Dataset, request: DataRequest): string {
   );
 }
 
-/** Absent `fields` ask for all that the grants allow; one that is not granted refuses the whole exchange. */
-function checkFields(
-  dataset: Dataset,
-  request: DataRequest,
-  grants: Grant[],
-  purpose: string,
+/**
+ * The fields to release. Absent `fields` ask for all that the grants allow; one that is not granted refuses the
+ * whole exchange.
+ *
+ * @throws Problem unknown-field, field-not-granted
+ */
+export function checkFields(
+  { dataset, purpose, grants }: Rights,
+  asked: readonly string[] | undefined,
 ): readonly string[] {
   const isGranted = (name: string): boolean => grants.some((grant) => grant.fields.includes(name));
-  if (request.fields === null) return [...dataset.fields.keys()].filter(isGranted);
-  const fields = [...new Set(request.fields)];
+  if (asked === undefined) return [...dataset.fields.keys()].filter(isGranted);
+  const fields = [...new Set(asked)];
   const unknown = fields.filter((name) => !dataset.fields.has(name));
-  if (unknown.length > 0) throw unknownField(dataset, request.fields, unknown);
+  if (unknown.length > 0) throw unknownField(dataset, asked, unknown);
   const missing = fields.filter((name) => !isGranted(name));
   if (missing.length > 0)
     throw new Problem(
@@ -174,7 +189,6 @@ function unknownField(dataset: Dataset, asked: readonly string[], unknown: reado
     { errors: errors.slice(0, maxFaults) },
   );
 }
-
 /** Names what was probably meant, when something known is close to it. */
 function suggest(name: string, known: Iterable<string>): Text {
   const names = [...known];

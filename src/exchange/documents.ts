@@ -1,7 +1,8 @@
 import type { Dataset, Field } from '../catalogue/catalogue.ts';
 import type { ErrorCode } from '../errors.ts';
 import { json, problems, ref, type Operation } from '../openapi.ts';
-import { readBodySchema } from './request.ts';
+import { batchBodySchema } from './batch.ts';
+import { readBodySchema } from './read.ts';
 
 /** Errors of data requests that are entries in the audit log. */
 const enteredCodes: ErrorCode[] = [
@@ -35,8 +36,11 @@ const entryHeaders = {
   'Exchange-Leaf': ref('headers', 'ExchangeLeaf'),
 };
 
-function refusals(...more: ErrorCode[]): Record<string, object> {
-  return problems([...enteredCodes, ...besideCodes, ...more], (code): Record<string, object> =>
+/** A batch answers of each id what a read refuses. */
+const bulkCodes = enteredCodes.filter((code) => code !== 'invalid-id' && code !== 'record-absent');
+
+function refusals(entered: ErrorCode[], ...more: ErrorCode[]): Record<string, object> {
+  return problems([...entered, ...besideCodes, ...more], (code): Record<string, object> =>
     enteredCodes.includes(code) ? entryHeaders : {},
   );
 }
@@ -50,7 +54,10 @@ export function readOperation(dataset: Dataset): Operation {
     tags: ['Data requests'],
     parameters: requestParameters,
     requestBody: { required: true, content: json(readRequestSchema(dataset), exampleRequest(dataset)) },
-    responses: { 200: recordResponse(dataset), ...refusals('payload-too-large', 'media-type-unsupported') },
+    responses: {
+      200: recordResponse(dataset),
+      ...refusals(enteredCodes, 'payload-too-large', 'media-type-unsupported'),
+    },
   };
 }
 
@@ -78,7 +85,61 @@ export function getOperation(dataset: Dataset): Operation {
       },
       ...requestParameters,
     ],
-    responses: { 200: recordResponse(dataset), ...refusals() },
+    responses: { 200: recordResponse(dataset), ...refusals(enteredCodes) },
+  };
+}
+
+/** `POST /v1/{dataset}/batch` as its document tells it. */
+export function batchOperation(dataset: Dataset): Operation {
+  const { id, fields } = exampleRequest(dataset);
+  const { properties, ...rest } = batchBodySchema;
+  const schema = {
+    ...rest,
+    properties: {
+      ids: {
+        ...properties.ids,
+        description: 'Ids as bodies of `read` have them; one that is not valid does not fail the others.',
+      },
+      fields: fieldsSchemaOf(dataset),
+    },
+  };
+  const record = { type: 'object', additionalProperties: false, properties: valueSchemas(dataset) };
+  const result = (status: string, more: Record<string, object> = {}): object => ({
+    type: 'object',
+    additionalProperties: false,
+    required: ['id', 'status', ...Object.keys(more)],
+    properties: { id: properties.ids.items, status: { type: 'string', const: status }, ...more },
+  });
+  return {
+    operationId: `batch${pascal(dataset.name)}`,
+    summary: `Read many records of ${dataset.title.en} (${dataset.title.zh})`,
+    description:
+      'One exchange with one entry for up to 1000 ids, in which each of them is a subject. Answers them in the order ' +
+      'asked. Few batches are in work at a time; one that finds no place is 503 `overloaded`.',
+    tags: ['Data requests'],
+    parameters: requestParameters,
+    requestBody: { required: true, content: json(schema, { ids: [id], fields }) },
+    responses: {
+      200: {
+        description: 'A result for each id, in the order asked.',
+        headers: releaseHeaders,
+        content: json(
+          {
+            type: 'object',
+            additionalProperties: false,
+            required: ['results'],
+            properties: {
+              results: {
+                type: 'array',
+                items: { oneOf: [result('found', { record }), result('absent'), result('invalid')] },
+              },
+            },
+          },
+          { results: [{ id, status: 'found', record: exampleRecord(dataset) }] },
+        ),
+      },
+      ...refusals(bulkCodes, 'payload-too-large', 'media-type-unsupported'),
+    },
   };
 }
 
@@ -90,21 +151,27 @@ const requestParameters = [
   ref('parameters', 'Traceparent'),
 ];
 
+const releaseHeaders = {
+  'Exchange-Id': ref('headers', 'ExchangeId'),
+  ...entryHeaders,
+  'Exchange-Salt': ref('headers', 'ExchangeSalt'),
+  'Exchange-Masked': ref('headers', 'ExchangeMasked'),
+  'Cache-Control': ref('headers', 'NoStore'),
+};
+
 function recordResponse(dataset: Dataset): object {
-  const properties = Object.fromEntries(
-    [...dataset.fields.values()].map((field) => [field.name, valueSchema(field)]),
-  );
   return {
     description: 'The record, with exactly the fields asked for; unknown values are null.',
-    headers: {
-      'Exchange-Id': ref('headers', 'ExchangeId'),
-      ...entryHeaders,
-      'Exchange-Salt': ref('headers', 'ExchangeSalt'),
-      'Exchange-Masked': ref('headers', 'ExchangeMasked'),
-      'Cache-Control': ref('headers', 'NoStore'),
-    },
-    content: json({ type: 'object', additionalProperties: false, properties }, exampleRecord(dataset)),
+    headers: releaseHeaders,
+    content: json(
+      { type: 'object', additionalProperties: false, properties: valueSchemas(dataset) },
+      exampleRecord(dataset),
+    ),
   };
+}
+
+function valueSchemas(dataset: Dataset): Record<string, object> {
+  return Object.fromEntries([...dataset.fields.values()].map((field) => [field.name, valueSchema(field)]));
 }
 
 /** What a released value may be: null when unknown, and of no fixed pattern where it may be masked. */
@@ -129,15 +196,12 @@ function valueSchema(field: Field): object {
 }
 
 function readRequestSchema(dataset: Dataset): object {
-  const { properties, ...rest } = readBodySchema;
-  const names = [...dataset.fields.keys()];
-  return {
-    ...rest,
-    properties: {
-      id: keySchema(dataset),
-      fields: { ...properties.fields, uniqueItems: true, items: { type: 'string', enum: names } },
-    },
-  };
+  return { ...readBodySchema, properties: { id: keySchema(dataset), fields: fieldsSchemaOf(dataset) } };
+}
+
+function fieldsSchemaOf(dataset: Dataset): object {
+  const items = { type: 'string', enum: [...dataset.fields.keys()] };
+  return { ...readBodySchema.properties.fields, uniqueItems: true, items };
 }
 
 function keySchema(dataset: Dataset): object {

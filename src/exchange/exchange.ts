@@ -1,15 +1,15 @@
 import type { Appender } from '../audit/append.ts';
 import { commitToBody, encodeEntry, subjectRef, type Entry, type LogSecrets } from '../audit/entry.ts';
 import { recordUnderAuthority, type Recorded } from '../audit/record.ts';
-import type { DataKey, Sealer } from '../audit/seal.ts';
+import type { Sealer } from '../audit/seal.ts';
 import type { Dataset } from '../catalogue/catalogue.ts';
 import { Problem } from '../errors.ts';
 import type { Authority, AuthorityView } from '../grants/authority.ts';
 import { challenge, requireLiveClient, type AccessToken } from '../identity/access-token.ts';
-import type { RecordReader } from '../records/read.ts';
-import { decideRead, type Decision, type Permission } from './decision.ts';
-import type { Projection } from './projection.ts';
+import { decide, type Decision, type Permission } from './decision.ts';
+import type { Operation, Release, ServedDataset, Subject } from './operation.ts';
 import type { DataRequest } from './request.ts';
+import { inSlices, sliceSize } from './slices.ts';
 
 /** What an exchange needs of the gateway. */
 export interface ExchangeContext {
@@ -20,52 +20,48 @@ export interface ExchangeContext {
   now: () => Date;
 }
 
-/** A dataset with what reads and writes its records. */
-export interface ServedDataset {
-  dataset: Dataset;
-  records: RecordReader;
-  project: (fields: readonly string[], masked: readonly string[]) => Projection;
-}
-
 /** One data request whose token was verified: here an exchange begins. */
-export interface Incoming {
+export interface Incoming<Body> {
   id: string;
   token: AccessToken;
-  operation: 'read';
-  request: DataRequest;
+  operation: Operation<Body>;
+  request: DataRequest<Body>;
 }
 
 /** What an exchange came to, before it is on the record. */
-type Outcome =
-  | { kind: 'released'; decision: Permission; body: string }
-  | { kind: 'absent'; decision: Permission; problem: Problem }
-  | { kind: 'refused'; problem: Problem };
+type Outcome<Body> =
+  | { kind: 'released'; decision: Permission<Body>; release: Release; body: string | Buffer }
+  | { kind: 'absent'; decision: Permission<Body>; release: Release; body: string | Buffer | null }
+  | { kind: 'refused'; problem: Problem; subjects: readonly Subject[] };
 
 /** What is answered once the entry is durable. */
-export type Answer = { headers: Record<string, string> } & ({ body: string } | { problem: Problem });
+export type Answer = {
+  outcome: 'released' | 'absent' | 'refused';
+  headers: Record<string, string>;
+} & ({ body: string | Buffer } | { problem: Problem });
 
 /**
  * One exchange: decide → read → record → answer. Whatever it comes to is in the audit log before this resolves.
  *
  * @throws Problem token-invalid when the client is no longer one; store-unavailable, audit-unavailable, overloaded
  */
-export async function exchange(
+export async function exchange<Body>(
   context: ExchangeContext,
   served: ServedDataset,
-  incoming: Incoming,
-): Promise<Answer & { outcome: Outcome['kind'] }> {
+  incoming: Incoming<Body>,
+): Promise<Answer> {
+  const { dataset } = served;
   const recorded = await recordUnderAuthority(context.log, context.authority, async (authority) => {
     requireLiveClient(authority, incoming.token);
     const now = context.now();
-    const decision = decide(authority, served.dataset, incoming, now);
-    const outcome = await release(decision, served);
-    const subject =
-      outcome.kind === 'refused' ? validId(served.dataset, incoming.request) : outcome.decision.id;
-    const seal = subject === null ? null : { subject, dataKey: await context.sealer.dataKey() };
-    const { entry, salt } = describe(context, served.dataset, incoming, { authority, now, seal }, outcome);
+    const decision = decideIncoming(authority, dataset, incoming, now);
+    const outcome = await carryOut(decision, served, incoming);
+    const subjects = outcome.kind === 'refused' ? outcome.subjects : outcome.release.subjects;
+    const known = subjects.length === 0 ? null : await nameSubjects(context, subjects, incoming.id);
+    const { entry, salt } = describe(context, dataset, incoming, { authority, now, known }, outcome);
     return { leaf: encodeEntry(entry), result: { outcome, salt } };
   });
-  return answer(recorded, recorded.result.outcome, recorded.result.salt);
+  return answer(dataset, recorded, recorded.result.outcome, recorded.result.salt);
 }
 
 /** The refusal of a token that may not ask for data. */
@@ -79,34 +75,87 @@ export function exchangeScopeMissing(): Problem {
 
 const scopeRule = { en: 'the token must have the scope exchange', zh: '令牌必须具有 exchange 权限范围' };
 
-function decide(authority: Authority, dataset: Dataset, incoming: Incoming, now: Date): Decision {
-  const { token, request } = incoming;
+function decideIncoming<Body>(
+  authority: Authority,
+  dataset: Dataset,
+  { token, operation, request }: Incoming<Body>,
+  now: Date,
+): Decision<Body> {
   if (!token.scopes.includes('exchange')) return { allowed: false, problem: exchangeScopeMissing() };
-  return decideRead({ token, authority, dataset, request, now });
+  return decide(operation, { token, authority, dataset, request, now });
 }
 
-async function release(decision: Decision, { dataset, records, project }: ServedDataset): Promise<Outcome> {
-  if (!decision.allowed) return { kind: 'refused', problem: decision.problem };
-  const record = await records.find(decision.id);
-  if (record === null)
-    return { kind: 'absent', decision, problem: new Problem('record-absent', { dataset: dataset.name }) };
-  return { kind: 'released', decision, body: project(decision.fields, decision.masked)(record) };
+async function carryOut<Body>(
+  decision: Decision<Body>,
+  served: ServedDataset,
+  incoming: Incoming<Body>,
+): Promise<Outcome<Body>> {
+  if (!decision.allowed) return refuse(decision.problem, served, incoming);
+  try {
+    const release = await incoming.operation.release(served, decision);
+    const { body, records } = release;
+    if (body === null || records === 0) return { kind: 'absent', decision, release, body };
+    return { kind: 'released', decision, release, body };
+  } catch (error) {
+    // What is wrong with the request is an exchange that was refused; what is wrong with the store is none.
+    if (error instanceof Problem && error.status < 500) return refuse(error, served, incoming);
+    throw error;
+  }
+}
+
+async function refuse<Body>(
+  problem: Problem,
+  { dataset }: ServedDataset,
+  { operation, request }: Incoming<Body>,
+): Promise<Outcome<Body>> {
+  const subjects = request.body === null ? [] : await operation.listSubjects(dataset, request.body);
+  return { kind: 'refused', problem, subjects };
+}
+
+/** Subjects as an entry has them. */
+interface NamedSubjects {
+  refs: string[];
+  sealed: string;
+  dataKeyId: string;
+}
+
+async function nameSubjects(
+  { secrets, sealer }: ExchangeContext,
+  subjects: readonly Subject[],
+  entryId: string,
+): Promise<NamedSubjects> {
+  const refs: string[] = [];
+  const name = (slice: readonly Subject[]): void => {
+    for (const { dataset, id } of slice) refs.push(subjectRef(secrets, dataset, id));
+  };
+  if (subjects.length <= sliceSize) name(subjects);
+  else await inSlices(subjects, name);
+  const dataKey = await sealer.dataKey();
+  return {
+    refs,
+    sealed: dataKey.seal(
+      subjects.map(({ id }) => id),
+      entryId,
+    ),
+    dataKeyId: dataKey.id,
+  };
 }
 
 /** The exchange as its entry tells it: subjects hashed and sealed, the body bound but not stored. */
-function describe(
+function describe<Body>(
   { secrets }: ExchangeContext,
   dataset: Dataset,
-  { id, token, operation, request }: Incoming,
-  state: { authority: Authority; now: Date; seal: { subject: string; dataKey: DataKey } | null },
-  outcome: Outcome,
+  { id, token, operation, request }: Incoming<Body>,
+  state: { authority: Authority; now: Date; known: NamedSubjects | null },
+  outcome: Outcome<Body>,
 ): { entry: Entry; salt: Buffer | null } {
-  const { authority, now, seal } = state;
+  const { authority, now, known } = state;
   const refused = outcome.kind === 'refused';
-  const binding = outcome.kind === 'released' ? commitToBody(secrets, id, outcome.body) : null;
+  const binding = refused || outcome.body === null ? null : commitToBody(secrets, id, outcome.body);
   const purposeKnown = request.purpose !== null && authority.purposes.has(request.purpose);
-  const asked = request.fields?.filter((name) => dataset.fields.has(name));
-  const fields = refused ? asked && [...new Set(asked)] : outcome.decision.fields;
+  const asked = request.body === null ? undefined : operation.listFields(request.body);
+  const knownAsked = asked?.filter((name) => dataset.fields.has(name));
+  const fields = refused ? knownAsked && [...new Set(knownAsked)] : outcome.decision.fields;
   const entry: Entry = {
     kind: 'exchange',
     id,
@@ -118,39 +167,39 @@ function describe(
     provider: dataset.provider,
     dataset: dataset.name,
     version: dataset.version,
-    operation,
+    operation: operation.name,
     purpose: purposeKnown ? request.purpose! : undefined,
     case: request.caseNumber ?? undefined,
     grants: refused ? undefined : [...outcome.decision.grants],
     fields: fields?.toSorted(),
-    subjects: seal === null ? undefined : [subjectRef(secrets, dataset.name, seal.subject)],
-    sealed: seal?.dataKey.seal([seal.subject], id),
-    data_key: seal?.dataKey.id,
-    subject_key: seal === null ? undefined : secrets.subjectKeyId,
+    subjects: known?.refs,
+    sealed: known?.sealed,
+    data_key: known?.dataKeyId,
+    subject_key: known === null ? undefined : secrets.subjectKeyId,
     outcome: outcome.kind,
     code: refused ? outcome.problem.code : undefined,
-    records: refused ? undefined : Number(outcome.kind === 'released'),
+    records: refused ? undefined : outcome.release.records,
     body: binding?.commitment,
   };
   return { entry, salt: binding?.salt ?? null };
 }
 
-/** The subject that a refused request named; null when it named none that there could be. */
-function validId(dataset: Dataset, { id }: DataRequest): string | null {
-  return id !== null && dataset.isValidId(id) ? id : null;
-}
-
-function answer(
+function answer<Body>(
+  dataset: Dataset,
   { index, leaf }: Recorded,
-  outcome: Outcome,
+  outcome: Outcome<Body>,
   salt: Buffer | null,
-): Answer & { outcome: Outcome['kind'] } {
+): Answer {
   const headers: Record<string, string> = {
     'exchange-entry': String(index),
     'exchange-leaf': leaf.hash.toString('base64'),
   };
-  if (outcome.kind !== 'released') return { outcome: outcome.kind, headers, problem: outcome.problem };
+  const { kind } = outcome;
+  if (kind === 'refused') return { outcome: kind, headers, problem: outcome.problem };
+  const { body, decision } = outcome;
+  if (body === null)
+    return { outcome: kind, headers, problem: new Problem('record-absent', { dataset: dataset.name }) };
   if (salt !== null) headers['exchange-salt'] = salt.toString('base64');
-  if (outcome.decision.masked.length > 0) headers['exchange-masked'] = outcome.decision.masked.join(', ');
-  return { outcome: 'released', headers, body: outcome.body };
+  if (decision.masked.length > 0) headers['exchange-masked'] = decision.masked.join(', ');
+  return { outcome: kind, headers, body };
 }

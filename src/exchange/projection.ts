@@ -5,12 +5,13 @@ import type { StoredRecord } from '../records/read.ts';
 /** Writes a record as JSON with the fields that a decision released, in their order, masked where it says. */
 export type Projection = (record: StoredRecord) => string;
 
+/** Makes the projection for a list of fields, some of them masked. */
+export type Projections = (fields: readonly string[], masked: readonly string[]) => Projection;
+
 const cacheSize = 1000;
 
 /** Makes the projections of a dataset, each compiled once for its fields and masks. */
-export function createProjections(
-  dataset: Dataset,
-): (fields: readonly string[], masked: readonly string[]) => Projection {
+export function createProjections(dataset: Dataset): Projections {
   const compiled = new Map<string, Projection>();
   return (fields, masked) => {
     const key = `${fields.join(',')} ${masked.join(',')}`;

@@ -2,71 +2,74 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import { parse as parseSecurely } from 'secure-json-parse';
 import { Problem, type Fault, type Text } from '../errors.ts';
-import { isCleanText, maxCaseLength, maxOfficialLength, readTextHeader, readTraceId } from '../headers.ts';
+import { maxCaseLength, maxOfficialLength, readTextHeader, readTraceId } from '../headers.ts';
 import { faultsOf, malformedBody } from '../validation.ts';
 
-/** A data request as the consumer sent it: what could be read of it, and what was wrong with the rest. */
-export interface DataRequest {
+/** What the headers of a data request say: what could be read of them, and what was wrong with the rest. */
+interface RequestHeaders {
   purpose: string | null;
   caseNumber: string | null;
   official: string | null;
   traceId: string | null;
   headerFault: Problem | null;
-  id: string | null;
-  /** The fields asked for, as sent; null when the consumer named none. */
-  fields: string[] | null;
-  bodyFault: Problem | null;
 }
+
+/** A data request as the consumer sent it: its headers, and its body or what is wrong with that. */
+export type DataRequest<Body> = RequestHeaders &
+  ({ body: Body; bodyFault: null } | { body: null; bodyFault: Problem });
+
+/** Takes a parsed body for what it should be. @throws Problem invalid-request */
+export type BodyReader<Body> = (parsed: unknown) => Body;
 
 const maxPurposeLength = 63;
-const maxIdLength = 64;
 const maxFields = 200;
 
-/** The body of a read, as the contract has it. */
-export const readBodySchema = {
-  type: 'object',
-  additionalProperties: false,
-  required: ['id'],
-  properties: {
-    id: { type: 'string', minLength: 1, maxLength: maxIdLength },
-    fields: {
-      type: 'array',
-      minItems: 1,
-      maxItems: maxFields,
-      items: { type: 'string', pattern: '^[a-z][a-z0-9_]{0,62}$' },
-    },
-  },
+/** An id, as bodies have it; whether it is one of the dataset is another matter. */
+export const idSchema = { type: 'string', minLength: 1, maxLength: 64 } as const;
+
+/** A list of fields, as bodies have it. */
+export const fieldsSchema = {
+  type: 'array',
+  minItems: 1,
+  maxItems: maxFields,
+  items: { type: 'string', pattern: '^[a-z][a-z0-9_]{0,62}$' },
 } as const;
 
-const validateReadBody: ValidateFunction<{ id: string; fields?: string[] }> = new Ajv2020({
-  removeAdditional: false,
-  coerceTypes: false,
-}).compile(readBodySchema);
+const ajv = new Ajv2020({ removeAdditional: false, coerceTypes: false });
 
-/** Reads a request by POST. Takes attacker-controlled input; never throws. */
-export function readPostRequest(headers: IncomingHttpHeaders, body: string | undefined): DataRequest {
-  return { ...readHeaders(headers), ...readBody(() => parseJson(body)) };
-}
-
-/** Reads a request by GET: the id from the path, the fields from the query. Takes attacker-controlled input. */
-export function readGetRequest(headers: IncomingHttpHeaders, id: string, query: unknown): DataRequest {
-  return {
-    ...readHeaders(headers),
-    ...readBody(() => ({ id, ...readQuery(query as Record<string, unknown>) })),
+/** Makes the reader of bodies that a schema describes. */
+export function createBodyReader<Body>(schema: object): BodyReader<Body> {
+  const validate: ValidateFunction<Body> = ajv.compile<Body>(schema);
+  return (parsed) => {
+    if (validate(parsed)) return parsed;
+    throw invalidRequest(malformedBody, faultsOf(validate.errors));
   };
 }
 
-type BodyPart = Pick<DataRequest, 'id' | 'fields' | 'bodyFault'>;
+/** Reads a request by POST. Takes attacker-controlled input; never throws. */
+export function readPostRequest<Body>(
+  headers: IncomingHttpHeaders,
+  text: string | undefined,
+  readBody: BodyReader<Body>,
+): DataRequest<Body> {
+  return readRequest(headers, () => readBody(parseJson(text)));
+}
 
-function readBody(read: () => unknown): BodyPart {
+/** Reads a request by GET: the id from the path, the fields from the query. Takes attacker-controlled input. */
+export function readGetRequest<Body>(
+  headers: IncomingHttpHeaders,
+  id: string,
+  query: unknown,
+  readBody: BodyReader<Body>,
+): DataRequest<Body> {
+  return readRequest(headers, () => readBody({ id, ...readQuery(query as Record<string, unknown>) }));
+}
+
+function readRequest<Body>(headers: IncomingHttpHeaders, read: () => Body): DataRequest<Body> {
   try {
-    const body = read();
-    if (!validateReadBody(body)) throw invalidRequest(malformedBody, faultsOf(validateReadBody.errors));
-    if (!isCleanText(body.id))
-      throw invalidRequest({ en: 'the id has control characters', zh: '标识号含有控制字符' });
-    return { id: body.id, fields: body.fields ?? null, bodyFault: null };
+    return { ...readHeaders(headers), body: read(), bodyFault: null };
   } catch (error) {
-    if (error instanceof Problem) return { id: null, fields: null, bodyFault: error };
+    if (error instanceof Problem) return { ...readHeaders(headers), body: null, bodyFault: error };
     throw error;
   }
 }
@@ -90,9 +93,7 @@ function readQuery(query: Record<string, unknown>): { fields?: string[] } {
   return { fields: query.fields.split(',') };
 }
 
-type HeaderPart = Omit<DataRequest, keyof BodyPart>;
-
-function readHeaders(headers: IncomingHttpHeaders): HeaderPart {
+function readHeaders(headers: IncomingHttpHeaders): RequestHeaders {
   const purpose = headers['exchange-purpose'];
   const caseNumber = readTextHeader(headers, 'exchange-case', maxCaseLength);
   const official = readTextHeader(headers, 'exchange-official', maxOfficialLength);
@@ -107,6 +108,7 @@ function readHeaders(headers: IncomingHttpHeaders): HeaderPart {
   };
 }
 
-function invalidRequest(reason: Text, errors?: Fault[]): Problem {
+/** The refusal of a body or header that can't be understood. */
+export function invalidRequest(reason: Text, errors?: Fault[]): Problem {
   return new Problem('invalid-request', { reason }, errors ? { errors } : {});
 }

@@ -2,9 +2,13 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Problem } from '../errors.ts';
 import type { AccessToken, Tokens } from '../identity/access-token.ts';
 import type { Metrics } from '../metrics.ts';
-import { documented } from '../openapi.ts';
-import { getOperation, readOperation } from './documents.ts';
-import { exchange, exchangeScopeMissing, type ExchangeContext, type ServedDataset } from './exchange.ts';
+import { documented, type Operation as Document } from '../openapi.ts';
+import { batch } from './batch.ts';
+import { batchOperation, getOperation, readOperation } from './documents.ts';
+import { exchange, exchangeScopeMissing, type ExchangeContext } from './exchange.ts';
+import { createGate } from './gate.ts';
+import type { Operation, ServedDataset } from './operation.ts';
+import { read } from './read.ts';
 import { readGetRequest, readPostRequest, type DataRequest } from './request.ts';
 
 declare module 'fastify' {
@@ -21,6 +25,9 @@ export interface ExchangeRoutesOptions {
   metrics: Metrics;
   personalIdsInUrls: boolean;
 }
+
+/** Exchanges of many subjects that are in work at a time: the answers of all of them are held in memory. */
+const maxBulk = 8;
 
 /** The routes by which consumers ask for data, made from the catalogue. Register them in a scope of their own. */
 export function registerExchangeRoutes(scope: FastifyInstance, options: ExchangeRoutesOptions): void {
@@ -43,23 +50,25 @@ export function registerExchangeRoutes(scope: FastifyInstance, options: Exchange
     }
   }
 
-  async function handle(
+  const gate = createGate(maxBulk);
+
+  async function handle<Body>(
     served: ServedDataset,
-    request: FastifyRequest,
+    operation: Operation<Body>,
+    httpRequest: FastifyRequest,
     reply: FastifyReply,
-    dataRequest: DataRequest,
+    request: DataRequest<Body>,
   ): Promise<FastifyReply> {
     const { name, version } = served.dataset;
-    const finish = metrics.exchangeStarted({ dataset: `v${version}/${name}`, operation: 'read' });
+    const finish = metrics.exchangeStarted({ dataset: `v${version}/${name}`, operation: operation.name });
     try {
-      const token = request.accessToken!;
-      const incoming = { id: request.id, token, operation: 'read' as const, request: dataRequest };
-      const answer = await exchange(context, served, incoming);
+      const token = httpRequest.accessToken!;
+      const answer = await exchange(context, served, { id: httpRequest.id, token, operation, request });
       reply.headers(answer.headers);
       finish(answer.outcome, 'problem' in answer ? answer.problem.code : 'ok');
       if ('problem' in answer) throw answer.problem;
       return reply
-        .header('exchange-id', request.id)
+        .header('exchange-id', httpRequest.id)
         .header('cache-control', 'no-store')
         .type('application/json; charset=utf-8')
         .send(answer.body);
@@ -69,27 +78,40 @@ export function registerExchangeRoutes(scope: FastifyInstance, options: Exchange
     }
   }
 
+  function registerPost<Body>(served: ServedDataset, operation: Operation<Body>, document: Document): void {
+    const { dataset } = served;
+    scope.post<{ Body: string | undefined }>(
+      `/v${dataset.version}/${dataset.name}/${operation.name}`,
+      { onRequest: authenticate, schema: documented(document) },
+      (request, reply) => {
+        const answer = (): Promise<FastifyReply> => {
+          const asked = readPostRequest(request.headers, request.body, operation.readBody);
+          return handle(served, operation, request, reply, asked);
+        };
+        return operation.bulk ? gate.run(reply.raw, answer) : answer();
+      },
+    );
+  }
+
   for (const served of options.served) {
     const { dataset } = served;
-    const path = `/v${dataset.version}/${dataset.name}`;
-    scope.post(
-      `${path}/read`,
-      { onRequest: authenticate, schema: documented(readOperation(dataset)) },
-      (request, reply) =>
-        handle(served, request, reply, readPostRequest(request.headers, request.body as string | undefined)),
-    );
+    registerPost(served, read, readOperation(dataset));
+    registerPost(served, batch, batchOperation(dataset));
 
+    const path = `/v${dataset.version}/${dataset.name}/:id`;
     if (dataset.personal && !personalIdsInUrls)
-      scope.get(`${path}/:id`, { config: { refused: true } }, () => {
+      scope.get(path, { config: { refused: true } }, () => {
         const params = { dataset: dataset.name, version: `v${dataset.version}` };
         throw new Problem('ids-not-in-urls', params, { headers: { allow: '' } });
       });
     else
       scope.get<{ Params: { id: string } }>(
-        `${path}/:id`,
+        path,
         { onRequest: authenticate, schema: documented(getOperation(dataset)) },
-        (request, reply) =>
-          handle(served, request, reply, readGetRequest(request.headers, request.params.id, request.query)),
+        (request, reply) => {
+          const asked = readGetRequest(request.headers, request.params.id, request.query, read.readBody);
+          return handle(served, read, request, reply, asked);
+        },
       );
   }
 }
@@ -100,7 +122,7 @@ export function registerExchangeRoutes(scope: FastifyInstance, options: Exchange
  * @throws Problem always
  */
 export function refuseUnknownRoute(request: FastifyRequest, tokens: Tokens): never {
-  if (/^\/v\d+\/[^/]+\/read$/.test(request.url)) {
+  if (/^\/v\d+\/[^/]+\/(read|batch)$/.test(request.url)) {
     const token = tokens.verify(request.headers.authorization);
     if (!token.scopes.includes('exchange')) throw exchangeScopeMissing();
   }

@@ -15,6 +15,12 @@ export interface RecordReader {
    * @throws Problem store-unavailable, overloaded
    */
   find(id: string): Promise<StoredRecord | null>;
+  /**
+   * Finds the records of many subjects, by their ids, on other connections than those of single reads.
+   *
+   * @throws Problem store-unavailable
+   */
+  findMany(ids: readonly string[]): Promise<ReadonlyMap<string, StoredRecord>>;
 }
 
 interface Waiting {
@@ -41,19 +47,23 @@ export function readStatement(dataset: Readable): { name: string; rowMode: 'arra
   };
 }
 
-/** Makes a reader whose concurrent reads become one statement on the pipelined connection. */
-export function createRecordReader(link: Link, dataset: Readable): RecordReader {
+/** Makes a reader whose concurrent reads of single records become one statement on the pipelined connection. */
+export function createRecordReader(link: Link, bulk: pg.Pool, dataset: Readable): RecordReader {
   const statement = readStatement(dataset);
   const keyAt = [...dataset.fields.keys()].indexOf(dataset.key);
   let waiting: Waiting[] = [];
   let pending = 0;
+
+  function byId(rows: unknown[][]): Map<string, StoredRecord> {
+    return new Map(rows.map((row) => [row[keyAt] as string, row]));
+  }
 
   async function query(ids: string[]): Promise<Map<string, StoredRecord>> {
     let client: pg.Client | null = null;
     try {
       client = await link.client();
       const { rows } = await client.query<unknown[]>({ ...statement, values: [ids] });
-      return new Map(rows.map((row) => [row[keyAt] as string, row]));
+      return byId(rows);
     } catch (error) {
       if (client !== null && !isDataError(error)) link.discard(client);
       throw error;
@@ -90,6 +100,15 @@ export function createRecordReader(link: Link, dataset: Readable): RecordReader 
         waiting.push({ id, resolve, reject });
         if (waiting.length === 1) setImmediate(readWaiting);
       });
+    },
+    async findMany(ids) {
+      if (ids.length === 0) return new Map();
+      try {
+        const { rows } = await bulk.query<unknown[]>({ ...statement, values: [ids] });
+        return byId(rows);
+      } catch (error) {
+        throw new Problem('store-unavailable', {}, { cause: error });
+      }
     },
   };
 }

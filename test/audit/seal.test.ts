@@ -1,47 +1,11 @@
-import { createDecipheriv, createPublicKey, diffieHellman, hkdfSync } from 'node:crypto';
 import t from 'tap';
 import { personaCitizens, personaEnterprises, personas } from '../../src/sandbox/personas.ts';
-import { auditOfficeKeys, checkAuditLog, startGateway } from '../helper.ts';
+import { checkAuditLog, startGateway } from '../helper.ts';
+import { openSeal, readLog as readLogOf, unwrapKey, type LogEntry } from './open-seal.ts';
 
 const test = await startGateway(t);
+const readLog = (): Promise<LogEntry[]> => readLogOf(test.pool);
 const citizens = personaCitizens.map(({ id }) => id);
-type LogEntry = Record<string, unknown>;
-
-/** The log's entries, from its bytes alone. */
-async function readLog(): Promise<LogEntry[]> {
-  const { rows } = await test.pool.query<{ bytes: Buffer }>('select bytes from audit.entry order by index');
-  return rows.map(({ bytes }) => JSON.parse(bytes.toString()) as LogEntry);
-}
-
-function openBox(key: Buffer, box: string, additional: string): Buffer {
-  const bytes = Buffer.from(box, 'base64url');
-  const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, 12));
-  decipher.setAAD(Buffer.from(additional)).setAuthTag(bytes.subarray(-16));
-  return Buffer.concat([decipher.update(bytes.subarray(12, -16)), decipher.final()]);
-}
-
-function rawPublic(x: string): Buffer {
-  return Buffer.from(x, 'base64url');
-}
-
-/** As the audit office does it: the entry of the key, and the private key that no gateway holds. */
-function unwrapKey(log: LogEntry[], dataKey: unknown): Buffer {
-  const entry = log.find(({ kind, data_key: id }) => kind === 'key' && id === dataKey)!;
-  const { ephemeral, wrapped } = entry.details as { ephemeral: string; wrapped: string };
-  const office = createPublicKey(auditOfficeKeys.privateKey).export({ format: 'jwk' }).x!;
-  const shared = diffieHellman({
-    privateKey: auditOfficeKeys.privateKey,
-    publicKey: createPublicKey({ key: { kty: 'OKP', crv: 'X25519', x: ephemeral }, format: 'jwk' }),
-  });
-  const salt = Buffer.concat([rawPublic(ephemeral), rawPublic(office)]);
-  const wrappingKey = Buffer.from(hkdfSync('sha256', shared, salt, 'onevisit/data-key', 32));
-  return openBox(wrappingKey, wrapped, dataKey as string);
-}
-
-function openSeal(log: LogEntry[], entry: LogEntry, additional = entry.id as string): string {
-  return openBox(unwrapKey(log, entry.data_key), entry.sealed as string, additional).toString();
-}
-
 await t.test('makes one key for requests that come at once', async (t) => {
   const responses = await Promise.all(citizens.map((id) => test.read('citizens', { id })));
   for (const response of responses) t.equal(response.statusCode, 200);
@@ -50,7 +14,7 @@ await t.test('makes one key for requests that come at once', async (t) => {
 
 await t.test('lets the audit office read who an exchange was about, from the log alone', async (t) => {
   const absent = personas.find(({ story }) => story.startsWith('Nobody'))!.id;
-  const enterprise = personaEnterprises[0]!.id;
+  const { id: enterprise, legal_representative_id: representative } = personaEnterprises[0]!;
   const asked = await Promise.all([
     test.read('citizens', { id: citizens[0] }),
     test.read('citizens', { id: absent }),
@@ -69,7 +33,7 @@ await t.test('lets the audit office read who an exchange was about, from the log
   const opened = await Promise.all(
     asked.map(async (response) => openSeal(log, await test.entryOf(response))),
   );
-  t.strictSame(opened, [citizens[0], absent, citizens[1], enterprise]);
+  t.strictSame(opened, [citizens[0], absent, citizens[1], `${enterprise}\n${representative}`]);
 });
 
 await t.test('binds a seal to its entry', async (t) => {

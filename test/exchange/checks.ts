@@ -58,7 +58,7 @@ export async function checkRefusal(
   t: Test,
   test: TestGateway,
   response: LightMyRequestResponse,
-  expected: Expected & { subject: boolean },
+  expected: Expected & { subject: boolean; operation?: string },
 ): Promise<{ problem: ProblemBody; entry: Record<string, unknown> }> {
   const problem = checkProblem(t, response, expected);
   t.match(response.headers['exchange-entry'], /^\d+$/);
@@ -66,7 +66,7 @@ export async function checkRefusal(
   t.match(entry, {
     kind: 'exchange',
     id: response.headers['exchange-id'],
-    operation: 'read',
+    operation: expected.operation ?? 'read',
     outcome: 'refused',
     code: expected.code,
   });

@@ -105,7 +105,7 @@ await t.test('has each of them in a log that is whole', async (t) => {
 await t.test('fails only the read whose value the server can not take', async (t) => {
   const link = openLink(connectionConfig(test.gatewayUrl, 'test', { pipeline: true }));
   t.teardown(() => link.close());
-  const reader = createRecordReader(link, test.gateway.catalogue.findNewest('citizens')!);
+  const reader = createRecordReader(link, test.pool, test.gateway.catalogue.findNewest('citizens')!);
   const ids = people.slice(0, 12).map(({ id }) => id);
   const found = await Promise.allSettled(
     [...ids, 'a\u0000b', absentCitizen, '\u0000'].map((id) => reader.find(id)),
@@ -123,7 +123,7 @@ await t.test('fails only the read whose value the server can not take', async (t
 await t.test('reads more at once than one statement takes, and refuses what is too much', async (t) => {
   const link = openLink(connectionConfig(test.gatewayUrl, 'test', { pipeline: true }));
   t.teardown(() => link.close());
-  const reader = createRecordReader(link, test.gateway.catalogue.findNewest('citizens')!);
+  const reader = createRecordReader(link, test.pool, test.gateway.catalogue.findNewest('citizens')!);
   const asked = Array.from({ length: 10_000 }, (_, i) => people[i % people.length]!.id);
   const reads = asked.map((id) => reader.find(id));
   await t.rejects(reader.find(asked[0]!), { code: 'overloaded' });

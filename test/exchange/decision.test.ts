@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { loadCatalogue } from '../../src/catalogue/catalogue.ts';
-import { decideRead, type Decision } from '../../src/exchange/decision.ts';
+import { decide as decideAbout, type Decision } from '../../src/exchange/decision.ts';
+import { read, type ReadBody } from '../../src/exchange/read.ts';
 import type { DataRequest } from '../../src/exchange/request.ts';
 import type { Authority, Grant } from '../../src/grants/authority.ts';
 import { personaCitizens } from '../../src/sandbox/personas.ts';
@@ -36,10 +37,10 @@ const toCome = { validFromMs: nowMs + 1 };
 
 function decide(
   grants: Grant[],
-  asked: Partial<DataRequest> = {},
+  asked: Partial<ReadBody & Omit<DataRequest<ReadBody>, 'body' | 'bodyFault'>> = {},
   at: Date = now,
   { purposes = ['p', 'q'], dataset = citizens } = {},
-): Decision {
+): Decision<ReadBody> {
   const authority: Authority = {
     version: 1,
     clients: new Map(),
@@ -47,22 +48,22 @@ function decide(
     grantsOf: (consumer, dataset) =>
       grants.filter((one) => one.consumer === consumer && one.dataset === dataset),
   };
-  const request: DataRequest = {
+  const { id = personaCitizens[0]!.id, fields, ...headers } = asked;
+  const request: DataRequest<ReadBody> = {
     purpose: 'p',
     caseNumber: null,
     official: null,
     traceId: null,
     headerFault: null,
-    id: personaCitizens[0]!.id,
-    fields: null,
+    ...headers,
+    body: { id, ...(fields !== undefined && { fields }) },
     bodyFault: null,
-    ...asked,
   };
-  return decideRead({ token, authority, dataset, request, now: at });
+  return decideAbout(read, { token, authority, dataset, request, now: at });
 }
 
 /** What was released, or the code of the refusal. */
-function outcome(decision: Decision): unknown {
+function outcome(decision: Decision<ReadBody>): unknown {
   if (!decision.allowed) return decision.problem.code;
   return { fields: decision.fields, masked: decision.masked, grants: decision.grants };
 }
@@ -194,11 +195,11 @@ const someGrant = fc
 await t.test(
   'releases no field that no live grant for the purpose gives, and masks what none gives plain',
   (t) => {
-    const asked = fc.option(fc.shuffledSubarray(fieldNames, { minLength: 1 }), { nil: null });
+    const asked = fc.option(fc.shuffledSubarray(fieldNames, { minLength: 1 }), { nil: undefined });
     let released = 0;
     fc.assert(
       fc.property(fc.array(someGrant, { maxLength: 5 }), asked, (grants, fields) => {
-        const decision = decide(grants, { fields });
+        const decision = decide(grants, fields === undefined ? {} : { fields });
         if (!decision.allowed) return true;
         released++;
         const live = (one: Grant): boolean =>
@@ -210,7 +211,7 @@ await t.test(
         return (
           named.every(live) &&
           decision.fields.length > 0 &&
-          (fields === null || decision.fields.join() === fields.join()) &&
+          (fields === undefined || decision.fields.join() === fields.join()) &&
           decision.fields.every((name) => {
             const plain = named.some(({ plainFields }) => plainFields.includes(name));
             const masks = citizens.fields.get(name)!.mask !== null;

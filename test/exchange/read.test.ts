@@ -1,6 +1,7 @@
 import t from 'tap';
 import { createHash, createHmac, hkdfSync } from 'node:crypto';
-import { personaCitizens } from '../../src/sandbox/personas.ts';
+import { deriveLogSecrets, subjectRef } from '../../src/audit/entry.ts';
+import { personaCitizens, personaEnterprises } from '../../src/sandbox/personas.ts';
 import { checkAuditLog, keys, startGateway } from '../helper.ts';
 import { absentCitizen, checkLeaf, checkProblem } from './checks.ts';
 
@@ -119,6 +120,31 @@ await t.test('masks what its grant does not give plain', async (t) => {
   t.equal(response.headers['exchange-masked'], 'legal_representative_id');
 });
 
+await t.test(
+  'puts the citizen whom an enterprise names among the subjects, where it names one',
+  async (t) => {
+    const taxation = { token: await test.token('taxation'), purpose: 'tax-assessment' };
+    const [company] = personaEnterprises;
+    const subjects = async (fields: string[]): Promise<unknown> =>
+      (await test.entryOf(await test.read('enterprises', { id: company!.id, fields }, taxation))).subjects;
+    const ref = (dataset: string, id: string): string =>
+      subjectRef(deriveLogSecrets(keys.logSecret), dataset, id);
+    const itself = ref('enterprises', company!.id);
+    t.same(await subjects(['name', 'legal_representative_id']), [
+      itself,
+      ref('citizens', company!.legal_representative_id!),
+    ]);
+    t.same(await subjects(['name', 'legal_representative']), [itself], 'not for a name alone');
+    const { rows } = await test.pool.query<{ id: string }>(
+      'update store.enterprises set legal_representative_id = null where id <> $1 returning id',
+      [company!.id],
+    );
+    const { id } = rows[0]!;
+    const unknown = await test.read('enterprises', { id, fields: ['legal_representative_id'] }, taxation);
+    t.same((await test.entryOf(unknown)).subjects, [ref('enterprises', id)], 'nor where none is known');
+  },
+);
+
 await t.test('answers null for what the register does not know', async (t) => {
   const response = await test.read('citizens', { id: child!.id, fields: ['phone', 'marital_status'] });
   t.equal(response.body, '{"phone":null,"marital_status":null}');
@@ -163,5 +189,5 @@ await t.test('gives every exchange an id, an entry and a salt of its own', async
 await t.test('has every exchange in a log that is whole', async (t) => {
   const entries = await checkAuditLog(t, test);
   const exchanges = entries.filter((entry) => entry.kind === 'exchange');
-  t.equal(exchanges.length, 13);
+  t.equal(exchanges.length, 16);
 });

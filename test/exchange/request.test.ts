@@ -1,10 +1,15 @@
 import fc from 'fast-check';
 import t from 'tap';
+import { read, type ReadBody } from '../../src/exchange/read.ts';
 import { readGetRequest, readPostRequest, type DataRequest } from '../../src/exchange/request.ts';
 import { isCleanText } from '../../src/headers.ts';
 
-function post(body: unknown, headers: Record<string, string> = {}): DataRequest {
-  return readPostRequest(headers, typeof body === 'string' ? body : JSON.stringify(body));
+function post(body: unknown, headers: Record<string, string> = {}): DataRequest<ReadBody> {
+  return readPostRequest(headers, typeof body === 'string' ? body : JSON.stringify(body), read.readBody);
+}
+
+function get(id: string, query: unknown): DataRequest<ReadBody> {
+  return readGetRequest({}, id, query, read.readBody);
 }
 
 await t.test('reads what the consumer sent', (t) => {
@@ -20,8 +25,7 @@ await t.test('reads what the consumer sent', (t) => {
     official: 'clerk',
     traceId: '4bf92f3577b34da6a3ce929d0e0e4736',
     headerFault: null,
-    id: 'x',
-    fields: ['b', 'a', 'b'],
+    body: { id: 'x', fields: ['b', 'a', 'b'] },
     bodyFault: null,
   });
   t.end();
@@ -34,8 +38,7 @@ await t.test('says null of what the consumer left out', (t) => {
     official: null,
     traceId: null,
     headerFault: null,
-    id: 'x',
-    fields: null,
+    body: { id: 'x' },
     bodyFault: null,
   });
   t.end();
@@ -66,17 +69,18 @@ await t.test('finds either a fault or an id, whatever the body', (t) => {
   let good = 0;
   fc.assert(
     fc.property(body, (text) => {
-      const { id, fields, bodyFault } = readPostRequest({}, text);
-      if (bodyFault !== null) return id === null && fields === null && bodyFault.code === 'invalid-request';
+      const request = post(text);
+      if (request.body === null) return request.bodyFault.code === 'invalid-request';
+      const { id, fields } = request.body;
       good++;
       const members = Object.keys(JSON.parse(text) as object);
       return (
-        id !== null &&
+        request.bodyFault === null &&
         isCleanText(id) &&
         id.length > 0 &&
         Array.from(id).length <= 64 &&
         members.every((name) => ['id', 'fields'].includes(name)) &&
-        (fields === null || fields.length > 0)
+        (fields === undefined || fields.length > 0)
       );
     }),
     { numRuns: 2000 },
@@ -91,7 +95,7 @@ await t.test('throws at no header, whatever it is', (t) => {
     fc.stringMatching(/^(%[0-9A-F]{2}|[a-z%])*$/),
     fc.constant(undefined),
   );
-  let read = 0;
+  let found = 0;
   fc.assert(
     fc.property(value, value, value, value, (purpose, caseNumber, official, traceparent) => {
       const headers = {
@@ -100,18 +104,18 @@ await t.test('throws at no header, whatever it is', (t) => {
         'exchange-official': official,
         traceparent,
       };
-      const request = readPostRequest(headers, '{"id":"x"}');
+      const request = readPostRequest(headers, '{"id":"x"}', read.readBody);
       const texts = [request.caseNumber, request.official].filter((text) => text !== null);
-      read += texts.length;
+      found += texts.length;
       return (
-        request.id === 'x' &&
+        request.body?.id === 'x' &&
         texts.every(isCleanText) &&
         (request.headerFault === null || request.headerFault.code === 'invalid-request')
       );
     }),
     { numRuns: 1000 },
   );
-  t.ok(read > 20, 'some could be read');
+  t.ok(found > 20, 'some could be read');
   t.end();
 });
 
@@ -151,16 +155,15 @@ await t.test('takes 200 fields and ids of 64 characters, and no more', (t) => {
 });
 
 await t.test('reads GET as it reads POST', (t) => {
-  t.strictSame(readGetRequest({}, 'x', { fields: 'b,a,b' }), post({ id: 'x', fields: ['b', 'a', 'b'] }));
-  t.strictSame(readGetRequest({}, 'x', {}), post({ id: 'x' }));
+  t.strictSame(get('x', { fields: 'b,a,b' }), post({ id: 'x', fields: ['b', 'a', 'b'] }));
+  t.strictSame(get('x', {}), post({ id: 'x' }));
   const bad: Record<string, unknown>[] = [
     { fields: '' },
     { fields: ['a', 'b'] },
     { field: 'a' },
     { id: 'y' },
   ];
-  for (const query of bad)
-    t.equal(readGetRequest({}, 'x', query).bodyFault?.code, 'invalid-request', JSON.stringify(query));
-  t.equal(readGetRequest({}, 'a\u0000', {}).bodyFault?.code, 'invalid-request');
+  for (const query of bad) t.equal(get('x', query).bodyFault?.code, 'invalid-request', JSON.stringify(query));
+  t.equal(get('a\u0000', {}).bodyFault?.code, 'invalid-request');
   t.end();
 });

@@ -1,0 +1,137 @@
+import { maxEntryBytes } from '../audit/entry.ts';
+import type { Dataset } from '../catalogue/catalogue.ts';
+import { isCleanText } from '../headers.ts';
+import { checkFields, type Rights } from './decision.ts';
+import type { Operation, Subject } from './operation.ts';
+import { listPersons } from './persons.ts';
+import { createBodyReader, fieldsSchema, idSchema, invalidRequest } from './request.ts';
+import { inSlices } from './slices.ts';
+
+/** What a batch asks: the records of many subjects. */
+export interface BatchBody {
+  ids: string[];
+  /** The fields asked for, as sent; all that are granted when absent. */
+  fields?: string[];
+}
+
+const maxIds = 1000;
+const maxBodyBytes = 4 * 1024 * 1024;
+
+/** The body of a batch, as the contract has it. */
+export const batchBodySchema = {
+  type: 'object',
+  additionalProperties: false,
+  required: ['ids'],
+  properties: {
+    ids: { type: 'array', minItems: 1, maxItems: maxIds, items: idSchema },
+    fields: fieldsSchema,
+  },
+} as const;
+
+/** What else than subjects an entry may say, at its longest. */
+const entryRoomBytes = 14_000;
+
+/** How many subjects one entry has room for, when a batch of these fields is released: each with all whom it names. */
+export function batchLimit(dataset: Dataset, fields: readonly string[]): number {
+  const persons = dataset.persons.filter(({ name }) => fields.includes(name));
+  const lengths = [dataset.key, ...persons.map(({ name }) => name)].map((name) => lengthOf(dataset, name));
+  const bytesEach = lengths.reduce((sum, length) => sum + subjectBytes(length), 0);
+  return Math.min(maxIds, Math.floor((maxEntryBytes - entryRoomBytes) / bytesEach));
+}
+
+function lengthOf(dataset: Dataset, name: string): number {
+  const { maxLength, format } = dataset.fields.get(name)!.schema;
+  const bytesPerCharacter = format === undefined ? 4 : 1;
+  return (maxLength as number) * bytesPerCharacter;
+}
+
+/** A keyed hash in quotes with its comma, and the id with a newline, sealed, in base64. */
+function subjectBytes(idBytes: number): number {
+  return 25 + Math.ceil(((idBytes + 1) * 4) / 3);
+}
+
+function isAskable(dataset: Dataset, id: string): boolean {
+  return isCleanText(id) && dataset.isValidId(id);
+}
+
+/** Many subjects' records, in one exchange. */
+export const batch: Operation<BatchBody> = {
+  name: 'batch',
+  bulk: true,
+  readBody: createBodyReader<BatchBody>(batchBodySchema),
+  async listSubjects(dataset, { ids }) {
+    const known = new Set<string>();
+    await inSlices(ids, (slice) => {
+      for (const id of slice) if (isAskable(dataset, id)) known.add(id);
+    });
+    return [...known].slice(0, batchLimit(dataset, [])).map((id) => ({ dataset: dataset.name, id }));
+  },
+  listFields: ({ fields }) => fields,
+  checkBody(rights, { ids, fields: asked }) {
+    const fields = checkFields(rights, asked);
+    checkLimit(rights, ids.length, fields);
+    return fields;
+  },
+  async release({ dataset, records, project }, { body: { ids }, fields, masked }) {
+    const write = project(fields, masked);
+    const subjects = new Map<string, Subject>();
+    const chunks: Buffer[] = [];
+    let found = 0;
+    let sizeBytes = 0;
+    const take = (text: string): void => {
+      const chunk = Buffer.from(text);
+      sizeBytes += chunk.length;
+      if (sizeBytes > maxBodyBytes) throw answerTooLarge();
+      chunks.push(chunk);
+    };
+    await inSlices(ids, async (slice) => {
+      const askable = new Set(slice.filter((id) => isAskable(dataset, id)));
+      const bySubject = await records.findMany([...askable]);
+      const results = slice.map((id) => {
+        const start = `{"id":${JSON.stringify(id)},"status":`;
+        if (!askable.has(id)) return `${start}"invalid"}`;
+        note(subjects, { dataset: dataset.name, id });
+        const record = bySubject.get(id);
+        if (record === undefined) return `${start}"absent"}`;
+        found++;
+        for (const person of listPersons(dataset, fields, record)) note(subjects, person);
+        return `${start}"found","record":${write(record)}}`;
+      });
+      take((chunks.length === 0 ? '{"results":[' : ',') + results.join(','));
+    });
+    take(']}');
+    return { body: Buffer.concat(chunks), records: found, subjects: [...subjects.values()] };
+  },
+};
+
+/** Whoever is asked for twice, or named by many, is in the entry once. */
+function note(subjects: Map<string, Subject>, subject: Subject): void {
+  const key = `${subject.dataset} ${subject.id}`;
+  if (!subjects.has(key)) subjects.set(key, subject);
+}
+
+/** @throws Problem invalid-request when an entry has no room for so many */
+function checkLimit({ dataset }: Rights, asked: number, fields: readonly string[]): void {
+  const limit = batchLimit(dataset, fields);
+  if (asked <= limit) return;
+  throw invalidRequest(
+    {
+      en: `a batch of ${dataset.name} with these fields takes at most ${limit} ids`,
+      zh: `对数据集 ${dataset.name} 按这些字段批量查询，每次最多 ${limit} 个标识号`,
+    },
+    [
+      {
+        pointer: '#/ids',
+        detail: { en: `must NOT have more than ${limit} items`, zh: `不应多于 ${limit} 项` },
+      },
+    ],
+  );
+}
+
+function answerTooLarge(): ReturnType<typeof invalidRequest> {
+  const limit = `${maxBodyBytes / 1024 / 1024} MiB`;
+  return invalidRequest({
+    en: `the answer would be larger than ${limit}: ask for fewer ids or fields`,
+    zh: `应答将超过 ${limit}：请减少标识号或字段`,
+  });
+}

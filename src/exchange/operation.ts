@@ -1,0 +1,52 @@
+import type { Dataset } from '../catalogue/catalogue.ts';
+import type { RecordReader } from '../records/read.ts';
+import type { Permission, Rights } from './decision.ts';
+import type { Projections } from './projection.ts';
+import type { BodyReader } from './request.ts';
+
+/** A dataset with what reads and writes its records. */
+export interface ServedDataset {
+  dataset: Dataset;
+  records: RecordReader;
+  project: Projections;
+}
+
+/** Whom a record is about, or names: an id of a dataset. */
+export interface Subject {
+  dataset: string;
+  id: string;
+}
+
+/** What is released of an exchange that may be answered. */
+export interface Release {
+  /** The answer's body; null where it is a problem, because there is no such record. */
+  body: string | Buffer | null;
+  /** How many records it tells of. */
+  records: number;
+  /** Everybody whom it tells of, or who was asked for, in the order asked. */
+  subjects: readonly Subject[];
+}
+
+/** One way to ask for data: how its body is read, what it takes to be allowed, and what it answers. */
+export interface Operation<Body> {
+  name: 'read' | 'batch';
+  /** Many subjects at once: few of these are in work at a time. */
+  bulk: boolean;
+  readBody: BodyReader<Body>;
+  /** The subjects that a request names, as far as they can be any; what a refusal's entry knows of them. */
+  listSubjects(dataset: Dataset, body: Body): Promise<readonly Subject[]> | readonly Subject[];
+  /** The fields that a body names, as sent; undefined when it names none. */
+  listFields(body: Body): readonly string[] | undefined;
+  /**
+   * The fields that it would release, in the order asked.
+   *
+   * @throws Problem that refuses the exchange
+   */
+  checkBody(rights: Rights, body: Body): readonly string[];
+  /**
+   * Reads the records and writes the answer.
+   *
+   * @throws Problem that refuses the exchange (below 500), or that the store is not available
+   */
+  release(served: ServedDataset, permission: Permission<Body>): Promise<Release>;
+}

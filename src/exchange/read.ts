@@ -1,0 +1,50 @@
+import type { Dataset } from '../catalogue/catalogue.ts';
+import { isCleanText } from '../headers.ts';
+import { checkFields, checkId } from './decision.ts';
+import type { Operation } from './operation.ts';
+import { listPersons } from './persons.ts';
+import { createBodyReader, fieldsSchema, idSchema, invalidRequest, type BodyReader } from './request.ts';
+
+/** What a read asks: one record. */
+export interface ReadBody {
+  id: string;
+  /** The fields asked for, as sent; all that are granted when absent. */
+  fields?: string[];
+}
+
+/** The body of a read, as the contract has it. */
+export const readBodySchema = {
+  type: 'object',
+  additionalProperties: false,
+  required: ['id'],
+  properties: { id: idSchema, fields: fieldsSchema },
+} as const;
+
+const hasForm = createBodyReader<ReadBody>(readBodySchema);
+
+const readBody: BodyReader<ReadBody> = (parsed) => {
+  const body = hasForm(parsed);
+  if (!isCleanText(body.id))
+    throw invalidRequest({ en: 'the id has control characters', zh: '标识号含有控制字符' });
+  return body;
+};
+
+/** One subject's record. */
+export const read: Operation<ReadBody> = {
+  name: 'read',
+  bulk: false,
+  readBody,
+  listSubjects: (dataset: Dataset, { id }) => (dataset.isValidId(id) ? [{ dataset: dataset.name, id }] : []),
+  listFields: ({ fields }) => fields,
+  checkBody(rights, { id, fields }) {
+    checkId(rights.dataset, id);
+    return checkFields(rights, fields);
+  },
+  async release({ dataset, records, project }, { body: { id }, fields, masked }) {
+    const record = await records.find(id);
+    const subject = { dataset: dataset.name, id };
+    if (record === null) return { body: null, records: 0, subjects: [subject] };
+    const persons = dataset.persons.length === 0 ? [] : listPersons(dataset, fields, record);
+    return { body: project(fields, masked)(record), records: 1, subjects: [subject, ...persons] };
+  },
+};
