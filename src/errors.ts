@@ -195,6 +195,22 @@ export const errorTable = {
     title: { en: 'The headers are too large', zh: '请求头过大' },
     detail: { en: 'The headers of the request are too large.', zh: '请求头过大。' },
   },
+  'quota-exceeded': {
+    status: 429,
+    title: { en: 'The quota of the day is used up', zh: '当日配额已用完' },
+    detail: {
+      en: 'A grant of department {consumer} for dataset {dataset} allows {quota} subjects a day, and this request would exceed it.',
+      zh: '部门 {consumer} 对数据集 {dataset} 的一项授权每日最多查询 {quota} 个主体，本次请求将超出该配额。',
+    },
+  },
+  'guess-limit': {
+    status: 429,
+    title: { en: 'Too many verifications of one subject', zh: '对同一主体的核验次数过多' },
+    detail: {
+      en: 'A department may verify claims about one subject {limit} times a day.',
+      zh: '每个部门每日对同一主体最多核验 {limit} 次。',
+    },
+  },
   'internal-error': {
     status: 500,
     title: { en: 'The gateway failed', zh: '网关内部错误' },

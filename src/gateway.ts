@@ -15,7 +15,9 @@ import { listPendingMigrations } from './db/migrate.ts';
 import type { ExchangeContext } from './exchange/exchange.ts';
 import type { ServedDataset } from './exchange/operation.ts';
 import { createProjections } from './exchange/projection.ts';
+import { createCalendar } from './calendar.ts';
 import { followAuthority, type AuthorityView } from './grants/authority.ts';
+import { openLimits } from './grants/limits.ts';
 import type { Keys } from './keys.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import type { Readiness } from './operations.ts';
@@ -117,7 +119,9 @@ export function assembleGateway(
   // Statements for many subjects would keep those for one waiting.
   const bulk = openDatabase(databaseUrl, 'onevisit bulk', { maxConnections: maxBulkConnections });
   const log = openAppender(connectionConfig(databaseUrl, 'onevisit append'), metrics.appended);
+  const limits = openLimits(pool, createCalendar(config.timeZone));
   const exchanges: ExchangeContext = {
+    limits,
     authority,
     log,
     secrets: deriveLogSecrets(keys.logSecret),
@@ -160,6 +164,7 @@ export function assembleGateway(
     },
     async close() {
       await log.close();
+      await limits.close();
       await records.close();
       await search.close();
       await bulk.close();

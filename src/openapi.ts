@@ -53,7 +53,7 @@ export function problems(
       headers: {
         'Exchange-Id': ref('headers', 'ExchangeId'),
         ...(status === 401 && { 'WWW-Authenticate': ref('headers', 'WwwAuthenticate') }),
-        ...(status === 503 && { 'Retry-After': ref('headers', 'RetryAfter') }),
+        ...((status === 503 || status === 429) && { 'Retry-After': ref('headers', 'RetryAfter') }),
         ...Object.assign({}, ...grouped.map(headersOf)),
       },
       content: {
@@ -78,7 +78,8 @@ function example(code: ErrorCode): object {
     scope: 'exchange',
     allow: 'POST',
     version: 'v1',
-    limit: '131072',
+    limit: code === 'guess-limit' ? '5' : '131072',
+    quota: '1000',
     expected: 'application/json',
   };
   const explain = errorTable[code].status === 403 && {

@@ -176,11 +176,17 @@ await t.test('grants, and revokes for good', async (t) => {
     return (await test.read('enterprises', { id: '91350100M000100Y43' }, options)).statusCode;
   };
   t.equal(await read(), 404, 'the grant is in force, and there is no such record');
+  const terms = { '--fields': '', '--verify': 'name', '--daily-quota': '1000' };
+  t.match(
+    await json(t, ...grant(terms)),
+    { fields: [], verify_fields: ['name'], daily_quota: 1000, status: 'active' },
+    'and to verify alone, so often a day',
+  );
   t.match(await json(t, 'grant', 'revoke', made.id, '--reason', 'no longer needed'), { status: 'revoked' });
   t.equal(await read(), 403);
   const { items } = await json<List<{ status: string }>>(t, 'grant', 'list', '--consumer', 'forestry');
   t.match(items, [{ id: made.id, status: 'revoked', reason: 'no longer needed' }]);
-  t.equal(items.length, 1);
+  t.equal(items.length, 2);
   t.same(await json(t, 'grant', 'list', '--consumer', 'forestry', '--dataset', 'citizens'), {
     items: [],
     next: null,
@@ -193,6 +199,9 @@ await t.test('grants, and revokes for good', async (t) => {
     [/no dataset "salaries"; there are citizens, enterprises/, ...grant({ '--dataset': 'salaries' })],
     [/no field salary; it has id, name/, ...grant({ '--fields': 'id,salary' })],
     [/at least one field/, ...grant({ '--fields': ',' })],
+    [/whole number of subjects/, ...grant({ '--daily-quota': '0' })],
+    [/whole number of subjects/, ...grant({ '--daily-quota': 'many' })],
+    [/no field salary/, ...grant({ '--verify': 'salary' })],
     [/no purpose gossip/, ...grant({ '--purposes': 'gossip' })],
     [/among the fields: status is not/, ...grant({ '--plain': 'status' })],
     [/not a day/, ...grant({ '--until': '2099-02-30' })],

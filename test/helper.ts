@@ -94,7 +94,7 @@ export interface TestGateway extends TestDatabase {
   gateway: Gateway;
   app: FastifyInstance;
   clock: TestClock;
-  /** An access token of a new client of the department. */
+  /** An access token of a client of the department; a new one when the clock has outlived the last. */
   token(department: string, roles?: string[]): Promise<string>;
   /** A read by POST; `headers` of null leave one out. */
   read(dataset: string, body: unknown, options?: AskOptions): Promise<LightMyRequestResponse>;
@@ -115,6 +115,9 @@ export interface AskOptions {
   headers?: Record<string, string>;
   version?: number;
 }
+
+/** A little less than tokens live. */
+const tokenLifetimeMs = 9 * 60 * 1000;
 
 /** A gateway on a database of its own, closed at the end of the test. Asks as civil-affairs unless told. */
 export async function startGateway(
@@ -151,7 +154,7 @@ export async function startGateway(
     await new Promise((resolve) => logs.end(resolve));
   });
 
-  const tokens = new Map<string, Promise<string>>();
+  const tokens = new Map<string, { token: Promise<string>; untilMs: number }>();
   async function newToken(department: string, roles: string[]): Promise<string> {
     const { clientId, clientSecret } = await addClient(database.database, actor, { department, roles });
     await gateway.exchanges.authority.refresh();
@@ -159,9 +162,13 @@ export async function startGateway(
   }
   function token(department: string, roles: string[] = ['exchange']): Promise<string> {
     const key = `${department} ${roles.join(' ')}`;
-    const known = tokens.get(key) ?? newToken(department, roles);
-    tokens.set(key, known);
-    return known;
+    const nowMs = clock.now().getTime();
+    let known = tokens.get(key);
+    if (known === undefined || known.untilMs < nowMs) {
+      known = { token: newToken(department, roles), untilMs: nowMs + tokenLifetimeMs };
+      tokens.set(key, known);
+    }
+    return known.token;
   }
 
   async function ask(

@@ -24,6 +24,7 @@ const layers: [name: string, patterns: string[]][] = [
   [
     'leaves',
     [
+      'calendar.ts',
       'config.ts',
       'keys.ts',
       'errors.ts',

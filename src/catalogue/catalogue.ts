@@ -23,6 +23,8 @@ export interface PropertySchema {
 
 export interface Field {
   name: string;
+  /** Its place among the dataset's fields, and in a record. */
+  at: number;
   level: Level;
   /** What is hidden unless a grant says plain; null on fields below L3. */
   mask: Mask | null;
@@ -221,6 +223,7 @@ function toDataset(declared: DatasetFile, version: number, validate: ValidateFun
     const annotation = annotations.fields[name]!;
     fields.set(name, {
       name,
+      at: fields.size,
       level: annotation.level,
       mask: annotation.mask ?? null,
       searchable: annotation.searchable,
@@ -240,7 +243,7 @@ function toDataset(declared: DatasetFile, version: number, validate: ValidateFun
     personal: annotations.personal,
     sharing: annotations.sharing,
     fields,
-    persons: [...fields.values()].flatMap(({ name, subject }, at) =>
+    persons: [...fields.values()].flatMap(({ name, subject, at }) =>
       subject === null ? [] : [{ name, at, subject }],
     ),
     schema: declared as unknown as Record<string, unknown>,

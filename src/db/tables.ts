@@ -48,12 +48,14 @@ export interface GrantTable {
   provider: string;
   fields: string[];
   plain_fields: string[];
+  verify_fields: Generated<string[]>;
   purposes: string[];
   legal_basis: string | null;
   status: StoredGrantStatus;
   valid_from: Date;
   valid_until: Date;
   requires: Generated<string[]>;
+  daily_quota: number | null;
   due: Date | null;
   decided_by: string | null;
   reason: string | null;

@@ -50,20 +50,23 @@ function subjectBytes(idBytes: number): number {
   return 25 + Math.ceil(((idBytes + 1) * 4) / 3);
 }
 
-function isAskable(dataset: Dataset, id: string): boolean {
-  return isCleanText(id) && dataset.isValidId(id);
+/** Those of the ids that there could be. */
+async function findAskable(dataset: Dataset, ids: readonly string[]): Promise<Set<string>> {
+  const askable = new Set<string>();
+  await inSlices(ids, (slice) => {
+    for (const id of slice) if (isCleanText(id) && dataset.isValidId(id)) askable.add(id);
+  });
+  return askable;
 }
 
 /** Many subjects' records, in one exchange. */
 export const batch: Operation<BatchBody> = {
   name: 'batch',
   bulk: true,
+  allows: 'read',
   readBody: createBodyReader<BatchBody>(batchBodySchema),
   async listSubjects(dataset, { ids }) {
-    const known = new Set<string>();
-    await inSlices(ids, (slice) => {
-      for (const id of slice) if (isAskable(dataset, id)) known.add(id);
-    });
+    const known = await findAskable(dataset, ids);
     return [...known].slice(0, batchLimit(dataset, [])).map((id) => ({ dataset: dataset.name, id }));
   },
   listFields: ({ fields }) => fields,
@@ -72,7 +75,9 @@ export const batch: Operation<BatchBody> = {
     checkLimit(rights, ids.length, fields);
     return fields;
   },
-  async release({ dataset, records, project }, { body: { ids }, fields, masked }) {
+  async release({ dataset, records, project }, { body: { ids }, fields, masked }, day) {
+    const askable = await findAskable(dataset, ids);
+    await day.charge(askable.size);
     const write = project(fields, masked);
     const subjects = new Map<string, Subject>();
     const chunks: Buffer[] = [];
@@ -85,8 +90,7 @@ export const batch: Operation<BatchBody> = {
       chunks.push(chunk);
     };
     await inSlices(ids, async (slice) => {
-      const askable = new Set(slice.filter((id) => isAskable(dataset, id)));
-      const bySubject = await records.findMany([...askable]);
+      const bySubject = await records.findMany(slice.filter((id) => askable.has(id)));
       const results = slice.map((id) => {
         const start = `{"id":${JSON.stringify(id)},"status":`;
         if (!askable.has(id)) return `${start}"invalid"}`;

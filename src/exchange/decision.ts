@@ -17,18 +17,25 @@ export interface Permission<Body> {
   masked: readonly string[];
   /** Ids of the grants that allow it, sorted. */
   grants: readonly string[];
+  /** Those of them that have a daily quota. */
+  limited: readonly Grant[];
 }
+
+/** What is done with fields: they are read, or claims about them are verified. */
+export type Use = 'read' | 'verify';
 
 /** What a consumer may do with a dataset for the purpose that it named. */
 export interface Rights {
   dataset: Dataset;
   purpose: string;
+  use: Use;
   /** The grants in force. */
   grants: readonly Grant[];
 }
 
 /** What decides over a body of one kind. */
 interface Rule<Body> {
+  allows: Use;
   checkBody(rights: Rights, body: Body): readonly string[];
 }
 
@@ -67,19 +74,28 @@ function permit<Body>(
   const grants = findGrants(authority.grantsOf(consumer, dataset.name), purpose, dataset, consumer, now);
   checkDemands(grants, request, purpose);
   if (request.body === null) throw request.bodyFault;
-  const fields = rule.checkBody({ dataset, purpose, grants }, request.body);
-
-  const isPlain = (name: string): boolean => grants.some((grant) => grant.plainFields.includes(name));
+  const use = rule.allows;
+  const fields = rule.checkBody({ dataset, purpose, use, grants }, request.body);
+  const used = grants.filter((grant) => fields.some((name) => gives(grant, name, use)));
   return {
     allowed: true,
     body: request.body,
     fields,
-    masked: fields.filter((name) => dataset.fields.get(name)!.mask !== null && !isPlain(name)),
-    grants: grants
-      .filter((grant) => grant.fields.some((name) => fields.includes(name)))
-      .map((grant) => grant.id)
-      .sort(),
+    // Nothing of a value is released by a verification, masked or not.
+    masked: use === 'verify' ? [] : fields.filter((name) => isMasked({ dataset, grants }, name)),
+    grants: used.map((grant) => grant.id).sort(),
+    limited: used.filter((grant) => grant.dailyQuota !== null),
   };
+}
+
+/** Whether a grant lets a field be used so: what may be read may be verified as well. */
+function gives(grant: Grant, name: string, use: Use): boolean {
+  return grant.fields.includes(name) || (use === 'verify' && grant.verifyFields.includes(name));
+}
+
+/** Whether a field is released masked. */
+export function isMasked({ dataset, grants }: Pick<Rights, 'dataset' | 'grants'>, name: string): boolean {
+  return dataset.fields.get(name)!.mask !== null && !grants.some((grant) => grant.plainFields.includes(name));
 }
 
 function checkPurpose(authority: Authority, request: DataRequest<unknown>): string {
@@ -112,8 +128,9 @@ function findGrants(
 ): Grant[] {
   const nowMs = now.getTime();
   // A grant for fields that this version does not have is none here.
+  const isOf = (name: string): boolean => dataset.fields.has(name);
   const begun = grants.filter(
-    (grant) => grant.validFromMs <= nowMs && grant.fields.some((name) => dataset.fields.has(name)),
+    (grant) => grant.validFromMs <= nowMs && (grant.fields.some(isOf) || grant.verifyFields.some(isOf)),
   );
   const covers = (grant: Grant): boolean => grant.purposes.includes(purpose);
   const isLive = (grant: Grant): boolean => grant.status === 'active' && nowMs < grant.validUntilMs;
@@ -147,37 +164,56 @@ export function checkId(dataset: Dataset, id: string): void {
 }
 
 /**
- * The fields to release. Absent `fields` ask for all that the grants allow; one that is not granted refuses the
- * whole exchange.
+ * The fields to use. Absent `asked` ask for all that the grants allow; one that is not granted refuses the whole
+ * exchange.
  *
+ * @param pointerTo where the body names the i-th of them
  * @throws Problem unknown-field, field-not-granted
  */
 export function checkFields(
-  { dataset, purpose, grants }: Rights,
+  rights: Rights,
   asked: readonly string[] | undefined,
+  pointerTo: (name: string, i: number) => string = (_name, i) => `#/fields/${i}`,
 ): readonly string[] {
-  const isGranted = (name: string): boolean => grants.some((grant) => grant.fields.includes(name));
-  if (asked === undefined) return [...dataset.fields.keys()].filter(isGranted);
+  const { dataset, grants, use } = rights;
+  const isGranted = (name: string): boolean => grants.some((grant) => gives(grant, name, use));
+  if (asked === undefined) {
+    const granted = [...dataset.fields.keys()].filter(isGranted);
+    if (granted.length === 0) throw fieldsNotGranted(rights, listVerifiable(rights));
+    return granted;
+  }
   const fields = [...new Set(asked)];
-  const unknown = fields.filter((name) => !dataset.fields.has(name));
-  if (unknown.length > 0) throw unknownField(dataset, asked, unknown);
+  if (fields.some((name) => !dataset.fields.has(name))) throw unknownField(dataset, asked, pointerTo);
   const missing = fields.filter((name) => !isGranted(name));
-  if (missing.length > 0)
-    throw new Problem(
-      'field-not-granted',
-      { purpose, fields: missing.join(', ') },
-      { explain: { ...explain('field-not-granted', dataset), missing_fields: missing } },
-    );
+  if (missing.length > 0) throw fieldsNotGranted(rights, missing);
   return fields;
 }
 
-function unknownField(dataset: Dataset, asked: readonly string[], unknown: readonly string[]): Problem {
+function fieldsNotGranted({ dataset, purpose }: Rights, missing: string[]): Problem {
+  return new Problem(
+    'field-not-granted',
+    { purpose, fields: missing.join(', ') },
+    { explain: { ...explain('field-not-granted', dataset), missing_fields: missing } },
+  );
+}
+
+/** What may be verified and not be read. */
+function listVerifiable({ dataset, grants }: Rights): string[] {
+  return [...dataset.fields.keys()].filter((name) => grants.some((grant) => gives(grant, name, 'verify')));
+}
+
+function unknownField(
+  dataset: Dataset,
+  asked: readonly string[],
+  pointerTo: (name: string, i: number) => string,
+): Problem {
+  const unknown = asked.filter((name) => !dataset.fields.has(name));
   const errors = asked.flatMap((name, i) =>
     dataset.fields.has(name)
       ? []
       : [
           {
-            pointer: `#/fields/${i}`,
+            pointer: pointerTo(name, i),
             detail: { en: 'is not a field of the dataset', zh: '不是该数据集的字段' },
           },
         ],
@@ -185,10 +221,11 @@ function unknownField(dataset: Dataset, asked: readonly string[], unknown: reado
   const suggestion = suggest(unknown[0]!, dataset.fields.keys());
   return new Problem(
     'unknown-field',
-    { dataset: dataset.name, fields: unknown.join(', '), suggestion },
+    { dataset: dataset.name, fields: [...new Set(unknown)].join(', '), suggestion },
     { errors: errors.slice(0, maxFaults) },
   );
 }
+
 /** Names what was probably meant, when something known is close to it. */
 function suggest(name: string, known: Iterable<string>): Text {
   const names = [...known];

@@ -1,11 +1,10 @@
 import type { Dataset, Field } from '../catalogue/catalogue.ts';
 import type { ErrorCode } from '../errors.ts';
 import { json, problems, ref, type Operation } from '../openapi.ts';
-import { batchBodySchema } from './batch.ts';
 import { readBodySchema } from './read.ts';
 
 /** Errors of data requests that are entries in the audit log. */
-const enteredCodes: ErrorCode[] = [
+export const enteredCodes: ErrorCode[] = [
   'invalid-request',
   'invalid-id',
   'unknown-field',
@@ -20,6 +19,7 @@ const enteredCodes: ErrorCode[] = [
   'purpose-not-granted',
   'field-not-granted',
   'record-absent',
+  'quota-exceeded',
 ];
 
 const besideCodes: ErrorCode[] = [
@@ -36,12 +36,9 @@ const entryHeaders = {
   'Exchange-Leaf': ref('headers', 'ExchangeLeaf'),
 };
 
-/** A batch answers of each id what a read refuses. */
-const bulkCodes = enteredCodes.filter((code) => code !== 'invalid-id' && code !== 'record-absent');
-
-function refusals(entered: ErrorCode[], ...more: ErrorCode[]): Record<string, object> {
+export function refusals(entered: ErrorCode[], ...more: ErrorCode[]): Record<string, object> {
   return problems([...entered, ...besideCodes, ...more], (code): Record<string, object> =>
-    enteredCodes.includes(code) ? entryHeaders : {},
+    entered.includes(code) ? entryHeaders : {},
   );
 }
 
@@ -89,61 +86,7 @@ export function getOperation(dataset: Dataset): Operation {
   };
 }
 
-/** `POST /v1/{dataset}/batch` as its document tells it. */
-export function batchOperation(dataset: Dataset): Operation {
-  const { id, fields } = exampleRequest(dataset);
-  const { properties, ...rest } = batchBodySchema;
-  const schema = {
-    ...rest,
-    properties: {
-      ids: {
-        ...properties.ids,
-        description: 'Ids as bodies of `read` have them; one that is not valid does not fail the others.',
-      },
-      fields: fieldsSchemaOf(dataset),
-    },
-  };
-  const record = { type: 'object', additionalProperties: false, properties: valueSchemas(dataset) };
-  const result = (status: string, more: Record<string, object> = {}): object => ({
-    type: 'object',
-    additionalProperties: false,
-    required: ['id', 'status', ...Object.keys(more)],
-    properties: { id: properties.ids.items, status: { type: 'string', const: status }, ...more },
-  });
-  return {
-    operationId: `batch${pascal(dataset.name)}`,
-    summary: `Read many records of ${dataset.title.en} (${dataset.title.zh})`,
-    description:
-      'One exchange with one entry for up to 1000 ids, in which each of them is a subject. Answers them in the order ' +
-      'asked. Few batches are in work at a time; one that finds no place is 503 `overloaded`.',
-    tags: ['Data requests'],
-    parameters: requestParameters,
-    requestBody: { required: true, content: json(schema, { ids: [id], fields }) },
-    responses: {
-      200: {
-        description: 'A result for each id, in the order asked.',
-        headers: releaseHeaders,
-        content: json(
-          {
-            type: 'object',
-            additionalProperties: false,
-            required: ['results'],
-            properties: {
-              results: {
-                type: 'array',
-                items: { oneOf: [result('found', { record }), result('absent'), result('invalid')] },
-              },
-            },
-          },
-          { results: [{ id, status: 'found', record: exampleRecord(dataset) }] },
-        ),
-      },
-      ...refusals(bulkCodes, 'payload-too-large', 'media-type-unsupported'),
-    },
-  };
-}
-
-const requestParameters = [
+export const requestParameters = [
   ref('parameters', 'ExchangePurpose'),
   ref('parameters', 'ExchangeCase'),
   ref('parameters', 'ExchangeOfficial'),
@@ -151,7 +94,7 @@ const requestParameters = [
   ref('parameters', 'Traceparent'),
 ];
 
-const releaseHeaders = {
+export const releaseHeaders = {
   'Exchange-Id': ref('headers', 'ExchangeId'),
   ...entryHeaders,
   'Exchange-Salt': ref('headers', 'ExchangeSalt'),
@@ -170,7 +113,7 @@ function recordResponse(dataset: Dataset): object {
   };
 }
 
-function valueSchemas(dataset: Dataset): Record<string, object> {
+export function valueSchemas(dataset: Dataset): Record<string, object> {
   return Object.fromEntries([...dataset.fields.values()].map((field) => [field.name, valueSchema(field)]));
 }
 
@@ -199,19 +142,19 @@ function readRequestSchema(dataset: Dataset): object {
   return { ...readBodySchema, properties: { id: keySchema(dataset), fields: fieldsSchemaOf(dataset) } };
 }
 
-function fieldsSchemaOf(dataset: Dataset): object {
+export function fieldsSchemaOf(dataset: Dataset): object {
   const items = { type: 'string', enum: [...dataset.fields.keys()] };
   return { ...readBodySchema.properties.fields, uniqueItems: true, items };
 }
 
-function keySchema(dataset: Dataset): object {
+export function keySchema(dataset: Dataset): object {
   const { type, format, minLength, maxLength, description, examples } = dataset.fields.get(
     dataset.key,
   )!.schema;
   return { type, ...defined({ format, minLength, maxLength }), description, examples };
 }
 
-function exampleRequest(dataset: Dataset): { id: unknown; fields: string[] } {
+export function exampleRequest(dataset: Dataset): { id: unknown; fields: string[] } {
   const released = [...dataset.fields.values()].filter((field) => field.mask === null).slice(0, 3);
   return {
     id: dataset.fields.get(dataset.key)!.schema.examples[0],
@@ -219,7 +162,7 @@ function exampleRequest(dataset: Dataset): { id: unknown; fields: string[] } {
   };
 }
 
-function exampleRecord(dataset: Dataset): object {
+export function exampleRecord(dataset: Dataset): object {
   return Object.fromEntries(
     exampleRequest(dataset).fields.map((name) => [name, dataset.fields.get(name)!.schema.examples[0]]),
   );
@@ -229,7 +172,7 @@ function defined(members: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined));
 }
 
-function pascal(name: string): string {
+export function pascal(name: string): string {
   return name
     .split('_')
     .map((word) => word[0]!.toUpperCase() + word.slice(1))

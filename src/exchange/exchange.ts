@@ -5,7 +5,9 @@ import type { Sealer } from '../audit/seal.ts';
 import type { Dataset } from '../catalogue/catalogue.ts';
 import { Problem } from '../errors.ts';
 import type { Authority, AuthorityView } from '../grants/authority.ts';
+import type { Limits } from '../grants/limits.ts';
 import { challenge, requireLiveClient, type AccessToken } from '../identity/access-token.ts';
+import { newDay, type Day } from './day.ts';
 import { decide, type Decision, type Permission } from './decision.ts';
 import type { Operation, Release, ServedDataset, Subject } from './operation.ts';
 import type { DataRequest } from './request.ts';
@@ -17,6 +19,7 @@ export interface ExchangeContext {
   log: Appender;
   secrets: LogSecrets;
   sealer: Sealer;
+  limits: Limits;
   now: () => Date;
 }
 
@@ -51,11 +54,14 @@ export async function exchange<Body>(
   incoming: Incoming<Body>,
 ): Promise<Answer> {
   const { dataset } = served;
+  const day = newDay(context, incoming.token.department);
   const recorded = await recordUnderAuthority(context.log, context.authority, async (authority) => {
     requireLiveClient(authority, incoming.token);
     const now = context.now();
     const decision = decideIncoming(authority, dataset, incoming, now);
-    const outcome = await carryOut(decision, served, incoming);
+    const outcome = decision.allowed
+      ? await carryOut(decision, served, incoming, day(decision.limited, now))
+      : await refuse(decision.problem, served, incoming);
     const subjects = outcome.kind === 'refused' ? outcome.subjects : outcome.release.subjects;
     const known = subjects.length === 0 ? null : await nameSubjects(context, subjects, incoming.id);
     const { entry, salt } = describe(context, dataset, incoming, { authority, now, known }, outcome);
@@ -86,13 +92,13 @@ function decideIncoming<Body>(
 }
 
 async function carryOut<Body>(
-  decision: Decision<Body>,
+  decision: Permission<Body>,
   served: ServedDataset,
   incoming: Incoming<Body>,
+  day: Day,
 ): Promise<Outcome<Body>> {
-  if (!decision.allowed) return refuse(decision.problem, served, incoming);
   try {
-    const release = await incoming.operation.release(served, decision);
+    const release = await incoming.operation.release(served, decision, day);
     const { body, records } = release;
     if (body === null || records === 0) return { kind: 'absent', decision, release, body };
     return { kind: 'released', decision, release, body };

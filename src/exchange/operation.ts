@@ -1,5 +1,6 @@
 import type { Dataset } from '../catalogue/catalogue.ts';
 import type { RecordReader } from '../records/read.ts';
+import type { Day } from './day.ts';
 import type { Permission, Rights } from './decision.ts';
 import type { Projections } from './projection.ts';
 import type { BodyReader } from './request.ts';
@@ -29,9 +30,11 @@ export interface Release {
 
 /** One way to ask for data: how its body is read, what it takes to be allowed, and what it answers. */
 export interface Operation<Body> {
-  name: 'read' | 'batch';
+  name: 'read' | 'batch' | 'verify';
   /** Many subjects at once: few of these are in work at a time. */
   bulk: boolean;
+  /** What it needs of a grant: that fields may be read, or that claims about them may be verified. */
+  allows: 'read' | 'verify';
   readBody: BodyReader<Body>;
   /** The subjects that a request names, as far as they can be any; what a refusal's entry knows of them. */
   listSubjects(dataset: Dataset, body: Body): Promise<readonly Subject[]> | readonly Subject[];
@@ -48,5 +51,5 @@ export interface Operation<Body> {
    *
    * @throws Problem that refuses the exchange (below 500), or that the store is not available
    */
-  release(served: ServedDataset, permission: Permission<Body>): Promise<Release>;
+  release(served: ServedDataset, permission: Permission<Body>, day: Day): Promise<Release>;
 }

@@ -30,9 +30,8 @@ function compileProjection(
   fields: readonly string[],
   masked: readonly string[],
 ): Projection {
-  const names = [...dataset.fields.keys()];
   const members = fields.map((name, i) => ({
-    at: names.indexOf(name),
+    at: dataset.fields.get(name)!.at,
     prefix: `${i === 0 ? '' : ','}${JSON.stringify(name)}:`,
     mask: masked.includes(name) ? dataset.fields.get(name)!.mask : null,
   }));

@@ -20,27 +20,30 @@ export const readBodySchema = {
   properties: { id: idSchema, fields: fieldsSchema },
 } as const;
 
-const hasForm = createBodyReader<ReadBody>(readBodySchema);
-
-const readBody: BodyReader<ReadBody> = (parsed) => {
-  const body = hasForm(parsed);
-  if (!isCleanText(body.id))
-    throw invalidRequest({ en: 'the id has control characters', zh: '标识号含有控制字符' });
-  return body;
-};
+/** Makes the reader of bodies that ask for one id: it will be a parameter of a statement, and in the entry. */
+export function readIdBody<Body extends { id: string }>(hasForm: BodyReader<Body>): BodyReader<Body> {
+  return (parsed) => {
+    const body = hasForm(parsed);
+    if (!isCleanText(body.id))
+      throw invalidRequest({ en: 'the id has control characters', zh: '标识号含有控制字符' });
+    return body;
+  };
+}
 
 /** One subject's record. */
 export const read: Operation<ReadBody> = {
   name: 'read',
   bulk: false,
-  readBody,
+  allows: 'read',
+  readBody: readIdBody(createBodyReader<ReadBody>(readBodySchema)),
   listSubjects: (dataset: Dataset, { id }) => (dataset.isValidId(id) ? [{ dataset: dataset.name, id }] : []),
   listFields: ({ fields }) => fields,
   checkBody(rights, { id, fields }) {
     checkId(rights.dataset, id);
     return checkFields(rights, fields);
   },
-  async release({ dataset, records, project }, { body: { id }, fields, masked }) {
+  async release({ dataset, records, project }, { body: { id }, fields, masked }, day) {
+    await day.charge(1);
     const record = await records.find(id);
     const subject = { dataset: dataset.name, id };
     if (record === null) return { body: null, records: 0, subjects: [subject] };

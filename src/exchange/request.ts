@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import { parse as parseSecurely } from 'secure-json-parse';
+import { isCalendarDate } from '../catalogue/formats.ts';
 import { Problem, type Fault, type Text } from '../errors.ts';
 import { maxCaseLength, maxOfficialLength, readTextHeader, readTraceId } from '../headers.ts';
 import { faultsOf, malformedBody } from '../validation.ts';
@@ -27,15 +28,18 @@ const maxFields = 200;
 /** An id, as bodies have it; whether it is one of the dataset is another matter. */
 export const idSchema = { type: 'string', minLength: 1, maxLength: 64 } as const;
 
+export const fieldNamePattern = '^[a-z][a-z0-9_]{0,62}$';
+
 /** A list of fields, as bodies have it. */
 export const fieldsSchema = {
   type: 'array',
   minItems: 1,
   maxItems: maxFields,
-  items: { type: 'string', pattern: '^[a-z][a-z0-9_]{0,62}$' },
+  items: { type: 'string', pattern: fieldNamePattern },
 } as const;
 
 const ajv = new Ajv2020({ removeAdditional: false, coerceTypes: false });
+ajv.addFormat('date', isCalendarDate);
 
 /** Makes the reader of bodies that a schema describes. */
 export function createBodyReader<Body>(schema: object): BodyReader<Body> {

@@ -4,12 +4,15 @@ import type { AccessToken, Tokens } from '../identity/access-token.ts';
 import type { Metrics } from '../metrics.ts';
 import { documented, type Operation as Document } from '../openapi.ts';
 import { batch } from './batch.ts';
-import { batchOperation, getOperation, readOperation } from './documents.ts';
+import { batchOperation } from './batch-documents.ts';
+import { getOperation, readOperation } from './documents.ts';
 import { exchange, exchangeScopeMissing, type ExchangeContext } from './exchange.ts';
 import { createGate } from './gate.ts';
 import type { Operation, ServedDataset } from './operation.ts';
 import { read } from './read.ts';
 import { readGetRequest, readPostRequest, type DataRequest } from './request.ts';
+import { verifyOperation } from './verify-documents.ts';
+import { verify } from './verify.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -97,6 +100,7 @@ export function registerExchangeRoutes(scope: FastifyInstance, options: Exchange
     const { dataset } = served;
     registerPost(served, read, readOperation(dataset));
     registerPost(served, batch, batchOperation(dataset));
+    registerPost(served, verify, verifyOperation(dataset));
 
     const path = `/v${dataset.version}/${dataset.name}/:id`;
     if (dataset.personal && !personalIdsInUrls)
@@ -122,7 +126,7 @@ export function registerExchangeRoutes(scope: FastifyInstance, options: Exchange
  * @throws Problem always
  */
 export function refuseUnknownRoute(request: FastifyRequest, tokens: Tokens): never {
-  if (/^\/v\d+\/[^/]+\/(read|batch)$/.test(request.url)) {
+  if (/^\/v\d+\/[^/]+\/(read|batch|verify)$/.test(request.url)) {
     const token = tokens.verify(request.headers.authorization);
     if (!token.scopes.includes('exchange')) throw exchangeScopeMissing();
   }

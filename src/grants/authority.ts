@@ -16,11 +16,15 @@ export interface Grant {
   dataset: string;
   fields: string[];
   plainFields: string[];
+  /** Fields that claims may be verified about, although they are not to be read. */
+  verifyFields: string[];
   purposes: string[];
   status: StoredGrantStatus;
   validFromMs: number;
   validUntilMs: number;
   requires: string[];
+  /** How many subjects may be asked for on a day; null when any number may. */
+  dailyQuota: number | null;
 }
 
 /** Who may see what, as the database had it at one version. */
@@ -54,11 +58,13 @@ interface AuthorityRow {
     dataset: string;
     fields: string[];
     plain_fields: string[];
+    verify_fields: string[];
     purposes: string[];
     status: StoredGrantStatus;
     valid_from_ms: number;
     valid_until_ms: number;
     requires: string[];
+    daily_quota: number | null;
   }[];
 }
 
@@ -71,10 +77,10 @@ const readAll = `
     (select coalesce(json_agg(json_build_object('code', code, 'title_en', title_en, 'title_zh', title_zh,
        'requires', requires)), '[]') from registry.purpose) as purposes,
     (select coalesce(json_agg(json_build_object('id', id, 'consumer', consumer, 'dataset', dataset,
-       'fields', fields, 'plain_fields', plain_fields, 'purposes', purposes, 'status', status,
+       'fields', fields, 'plain_fields', plain_fields, 'verify_fields', verify_fields, 'purposes', purposes, 'status', status,
        'valid_from_ms', floor(extract(epoch from valid_from) * 1000),
        'valid_until_ms', floor(extract(epoch from valid_until) * 1000),
-       'requires', requires) order by id), '[]')
+       'requires', requires, 'daily_quota', daily_quota) order by id), '[]')
      from registry.grant where status in ('active', 'suspended')) as grants`;
 
 /** Reads who may see what. */
@@ -89,11 +95,13 @@ export async function readAuthority(pool: pg.Pool): Promise<Authority> {
       dataset: found.dataset,
       fields: found.fields,
       plainFields: found.plain_fields,
+      verifyFields: found.verify_fields,
       purposes: found.purposes,
       status: found.status,
       validFromMs: found.valid_from_ms,
       validUntilMs: found.valid_until_ms,
       requires: found.requires,
+      dailyQuota: found.daily_quota,
     };
     const key = `${grant.consumer} ${grant.dataset}`;
     const known = grants.get(key);

@@ -64,7 +64,8 @@ export const grantCommands: Command[] = [
     options: [
       { flags: '--consumer <department>', description: 'who may see', required: true },
       { flags: '--dataset <dataset>', description: 'of what', required: true },
-      { flags: '--fields <list>', description: 'which fields, separated by commas', required: true },
+      { flags: '--fields <list>', description: 'which fields may be read, separated by commas' },
+      { flags: '--verify <list>', description: 'which fields may be verified and not be read' },
       { flags: '--purposes <list>', description: 'for which purposes, separated by commas', required: true },
       {
         flags: '--until <date>',
@@ -72,6 +73,7 @@ export const grantCommands: Command[] = [
         required: true,
       },
       { flags: '--plain <list>', description: 'which of the fields are not masked' },
+      { flags: '--daily-quota <n>', description: 'how many subjects may be asked for on a day' },
     ],
     run: ({ options, config }) =>
       administer(config, async (database) => {
@@ -82,6 +84,8 @@ export const grantCommands: Command[] = [
           dataset: options.dataset as string,
           fields: listOption(options.fields),
           plainFields: listOption(options.plain),
+          verifyFields: listOption(options.verify),
+          ...(options.dailyQuota !== undefined && { dailyQuota: Number(options.dailyQuota) }),
           purposes: listOption(options.purposes),
           validFrom: new Date(),
           validUntil: await startOfDay(database, until, config.timeZone),
@@ -117,9 +121,21 @@ export const grantCommands: Command[] = [
           item.status,
           item.valid_until.slice(0, 10),
           item.purposes.join(','),
+          item.daily_quota === null ? '' : String(item.daily_quota),
           item.fields.join(','),
+          item.verify_fields.join(','),
         ]);
-        const headings = ['GRANT', 'CONSUMER', 'DATASET', 'STATUS', 'UNTIL', 'PURPOSES', 'FIELDS'];
+        const headings = [
+          'GRANT',
+          'CONSUMER',
+          'DATASET',
+          'STATUS',
+          'UNTIL',
+          'PURPOSES',
+          'QUOTA',
+          'FIELDS',
+          'VERIFY',
+        ];
         return { json: { items, next: null }, text: table(headings, rows) };
       }),
   },

@@ -14,12 +14,14 @@ export interface GrantSummary {
   dataset: string;
   fields: string[];
   plain_fields: string[];
+  verify_fields: string[];
   purposes: string[];
   legal_basis: string | null;
   status: StoredGrantStatus | 'expired';
   valid_from: string;
   valid_until: string;
   requires: string[];
+  daily_quota: number | null;
   decided_by: string | null;
   reason: string | null;
 }
@@ -30,11 +32,15 @@ export interface GrantTerms {
   dataset: string;
   fields: string[];
   plainFields: string[];
+  /** Fields that may be verified and not read. */
+  verifyFields?: string[];
   purposes: string[];
   validFrom: Date;
   /** Exclusive. */
   validUntil: Date;
   requires?: string[];
+  /** Subjects a day. */
+  dailyQuota?: number;
   status?: 'active' | 'suspended';
   reason?: string;
 }
@@ -57,6 +63,7 @@ export async function addGrant(
     consumer: terms.consumer,
     fields: [...new Set(terms.fields)].sort(),
     plain_fields: [...new Set(terms.plainFields)].sort(),
+    verify_fields: [...new Set(terms.verifyFields)].sort(),
     purposes: [...new Set(terms.purposes)].sort(),
     requires: [...new Set(terms.requires)].sort(),
     status: terms.status ?? 'active',
@@ -71,6 +78,7 @@ export async function addGrant(
         id,
         dataset: terms.dataset,
         provider,
+        daily_quota: terms.dailyQuota ?? null,
         legal_basis: null,
         valid_from: terms.validFrom,
         valid_until: terms.validUntil,
@@ -81,6 +89,7 @@ export async function addGrant(
       .execute();
     return enterGrantAct(transaction, actor, { id, dataset: terms.dataset, provider }, 'grant-add', {
       ...details,
+      daily_quota: terms.dailyQuota,
       reason: terms.reason,
     });
   });
@@ -124,12 +133,14 @@ export async function listGrants(
     dataset: row.dataset,
     fields: row.fields,
     plain_fields: row.plain_fields,
+    verify_fields: row.verify_fields,
     purposes: row.purposes,
     legal_basis: row.legal_basis,
     status: statusOf(row, now),
     valid_from: row.valid_from.toISOString(),
     valid_until: row.valid_until.toISOString(),
     requires: row.requires,
+    daily_quota: row.daily_quota,
     decided_by: row.decided_by,
     reason: row.reason,
   }));
@@ -164,7 +175,8 @@ async function checkTerms(database: Database, catalogue: Catalogue, terms: Grant
   }
   if (dataset.sharing === 'prohibited')
     throw new UserError(`the dataset ${dataset.name} is not to be shared`);
-  const unknownFields = terms.fields.filter((name) => !dataset.fields.has(name));
+  const named = [...terms.fields, ...(terms.verifyFields ?? [])];
+  const unknownFields = named.filter((name) => !dataset.fields.has(name));
   if (unknownFields.length > 0)
     throw new UserError(
       `${dataset.name} has no field ${unknownFields.join(', ')}; it has ${[...dataset.fields.keys()].join(', ')}`,
@@ -181,8 +193,11 @@ async function checkTerms(database: Database, catalogue: Catalogue, terms: Grant
   );
   if (unknownDemands.length > 0)
     throw new UserError(`a grant can require case and official, not ${unknownDemands.join(', ')}`);
-  if (terms.fields.length === 0 || terms.purposes.length === 0)
+  if (named.length === 0 || terms.purposes.length === 0)
     throw new UserError('a grant names at least one field and one purpose');
+  const quota = terms.dailyQuota ?? 1;
+  if (!Number.isSafeInteger(quota) || quota < 1)
+    throw new UserError('a daily quota is a whole number of subjects, at least 1');
   if (terms.validUntil <= terms.validFrom) throw new UserError('a grant must end after it begins');
   return dataset;
 }

@@ -23,6 +23,8 @@ function grant(terms: Partial<Grant>): Grant {
     dataset: 'citizens',
     fields: ['name'],
     plainFields: [],
+    verifyFields: [],
+    dailyQuota: null,
     purposes: ['p'],
     status: 'active',
     validFromMs: nowMs - hour,

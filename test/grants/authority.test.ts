@@ -48,6 +48,8 @@ await t.test('holds the clients, purposes and grants that the database has', asy
     plainFields: ['phone'],
     purposes: ['tax-assessment'],
     requires: ['case'],
+    verifyFields: ['sex'],
+    dailyQuota: 7,
     validFrom: new Date('2026-01-01T00:00:00.000Z'),
     validUntil: until,
   });
@@ -68,11 +70,13 @@ await t.test('holds the clients, purposes and grants that the database has', asy
       dataset: 'citizens',
       fields: ['name', 'phone'],
       plainFields: ['phone'],
+      verifyFields: ['sex'],
       purposes: ['tax-assessment'],
       status: 'active',
       validFromMs: Date.parse('2026-01-01T00:00:00.000Z'),
       validUntilMs: until.getTime(),
       requires: ['case'],
+      dailyQuota: 7,
     },
   );
   t.strictSame(authority.grantsOf('taxation', 'vehicles'), []);

@@ -36,7 +36,12 @@ async function state(): Promise<unknown> {
 
 await t.test('makes a grant and its entry together', async (t) => {
   const requires = ['official', 'case', 'case'];
-  const { id, entry } = await addGrant(database, catalogue, actor, { ...terms, requires });
+  const { id, entry } = await addGrant(database, catalogue, actor, {
+    ...terms,
+    requires,
+    verifyFields: ['sex', 'birth_date'],
+    dailyQuota: 500,
+  });
   const found = (await listGrants(database, { consumer: 'taxation', dataset: 'citizens' })).find(
     (grant) => grant.id === id,
   );
@@ -46,12 +51,14 @@ await t.test('makes a grant and its entry together', async (t) => {
     dataset: 'citizens',
     fields: ['id', 'name', 'phone'],
     plain_fields: ['phone'],
+    verify_fields: ['birth_date', 'sex'],
     purposes: ['social-insurance', 'tax-assessment'],
     legal_basis: null,
     status: 'active',
     valid_from: '2026-01-01T00:00:00.000Z',
     valid_until: '2126-01-01T00:00:00.000Z',
     requires: ['case', 'official'],
+    daily_quota: 500,
     decided_by: actor.client,
     reason: null,
   });
@@ -71,11 +78,13 @@ await t.test('makes a grant and its entry together', async (t) => {
       consumer: 'taxation',
       fields: ['id', 'name', 'phone'],
       plain_fields: ['phone'],
+      verify_fields: ['birth_date', 'sex'],
       purposes: ['social-insurance', 'tax-assessment'],
       requires: ['case', 'official'],
       status: 'active',
       valid_from: '2026-01-01T00:00:00.000Z',
       valid_until: '2126-01-01T00:00:00.000Z',
+      daily_quota: 500,
     },
   });
 });
@@ -92,6 +101,10 @@ const refusals: [string, Partial<GrantTerms>, RegExp][] = [
     { fields: ['name', 'shoe_size'] },
     /citizens has no field shoe_size; it has id, name/,
   ],
+  ['a field to verify that the dataset has not', { verifyFields: ['shoe_size'] }, /no field shoe_size/],
+  ['a quota of nothing', { dailyQuota: 0 }, /whole number of subjects, at least 1/],
+  ['a quota that is no number', { dailyQuota: NaN }, /whole number of subjects/],
+  ['half a subject', { dailyQuota: 1.5 }, /whole number of subjects/],
   ['a purpose that there is not', { purposes: ['curiosity'] }, /no purpose curiosity; .*"purpose add"/],
   ['a plain field that is not granted', { plainFields: ['ethnicity'] }, /ethnicity is not/],
   ['no fields', { fields: [], plainFields: [] }, /at least one field/],

@@ -1,0 +1,71 @@
+import type { Dataset } from '../catalogue/catalogue.ts';
+import { json, type Operation } from '../openapi.ts';
+import { batchBodySchema } from './batch.ts';
+import {
+  enteredCodes,
+  exampleRecord,
+  exampleRequest,
+  fieldsSchemaOf,
+  pascal,
+  refusals,
+  releaseHeaders,
+  requestParameters,
+  valueSchemas,
+} from './documents.ts';
+
+/** A batch answers of each id what a read refuses. */
+const bulkCodes = enteredCodes.filter((code) => code !== 'invalid-id' && code !== 'record-absent');
+
+/** `POST /v1/{dataset}/batch` as its document tells it. */
+export function batchOperation(dataset: Dataset): Operation {
+  const { id, fields } = exampleRequest(dataset);
+  const { properties, ...rest } = batchBodySchema;
+  const schema = {
+    ...rest,
+    properties: {
+      ids: {
+        ...properties.ids,
+        description: 'Ids as bodies of `read` have them; one that is not valid does not fail the others.',
+      },
+      fields: fieldsSchemaOf(dataset),
+    },
+  };
+  const record = { type: 'object', additionalProperties: false, properties: valueSchemas(dataset) };
+  const result = (status: string, more: Record<string, object> = {}): object => ({
+    type: 'object',
+    additionalProperties: false,
+    required: ['id', 'status', ...Object.keys(more)],
+    properties: { id: properties.ids.items, status: { type: 'string', const: status }, ...more },
+  });
+  return {
+    operationId: `batch${pascal(dataset.name)}`,
+    summary: `Read many records of ${dataset.title.en} (${dataset.title.zh})`,
+    description:
+      'One exchange with one entry for up to 1000 ids, in which each of them is a subject. Answers them in the order ' +
+      'asked. Few batches are in work at a time; one that finds no place is 503 `overloaded`.',
+    tags: ['Data requests'],
+    parameters: requestParameters,
+    requestBody: { required: true, content: json(schema, { ids: [id], fields }) },
+    responses: {
+      200: {
+        description: 'A result for each id, in the order asked.',
+        headers: releaseHeaders,
+        content: json(
+          {
+            type: 'object',
+            additionalProperties: false,
+            required: ['results'],
+            properties: {
+              results: {
+                type: 'array',
+                items: { oneOf: [result('found', { record }), result('absent'), result('invalid')] },
+              },
+            },
+          },
+          { results: [{ id, status: 'found', record: exampleRecord(dataset) }] },
+        ),
+      },
+      ...refusals(bulkCodes, 'payload-too-large', 'media-type-unsupported'),
+    },
+  };
+}

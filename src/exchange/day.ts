@@ -1,0 +1,40 @@
+import { subjectRef, type LogSecrets } from '../audit/entry.ts';
+import type { Grant } from '../grants/authority.ts';
+import type { Limits } from '../grants/limits.ts';
+
+/** What the day allows one exchange. */
+export interface Day {
+  /** YYYY-MM-DD, where the gateway is. */
+  today(): string;
+  /** Takes subjects of the quotas of the grants that allow it. @throws Problem quota-exceeded */
+  charge(subjects: number): Promise<void>;
+  /** Counts an attempt to verify claims about a subject. @throws Problem guess-limit */
+  countAttempt(subject: { dataset: string; id: string }): Promise<void>;
+}
+
+/**
+ * The day of one exchange. What it takes it takes once, however often it is decided.
+ *
+ * @returns the day as a decision meets it: of the grants that limit it, at its time
+ */
+export function newDay(
+  { limits, secrets }: { limits: Limits; secrets: LogSecrets },
+  consumer: string,
+): (limited: readonly Grant[], now: Date) => Day {
+  const charged = new Set<string>();
+  let attempted = false;
+  return (limited, now) => ({
+    today: () => limits.calendar.dayOf(now),
+    async charge(subjects) {
+      if (limited.length === 0) return;
+      const due = limited.filter(({ id }) => !charged.has(id));
+      await limits.charge(due, subjects, now);
+      for (const { id } of due) charged.add(id);
+    },
+    async countAttempt({ dataset, id }) {
+      if (attempted) return;
+      await limits.countAttempt(consumer, subjectRef(secrets, dataset, id), now);
+      attempted = true;
+    },
+  });
+}
