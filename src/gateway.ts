@@ -23,6 +23,7 @@ import { createMetrics, type Metrics } from './metrics.ts';
 import type { Readiness } from './operations.ts';
 import { logFault, maxAuditLagSeconds, openPublishing } from './publishing.ts';
 import { createRecordReader } from './records/read.ts';
+import { createRecordSearch } from './records/search.ts';
 
 /** The parts of a running gateway, connected. `buildApp` puts HTTP in front of them. */
 export interface Gateway {
@@ -135,6 +136,8 @@ export function assembleGateway(
   const served = catalogue.datasets.map((dataset) => ({
     dataset,
     records: createRecordReader(records, bulk.pool, dataset),
+    search: createRecordSearch(bulk.pool, dataset),
+    cursorKey: exchanges.secrets.searchCursorKey,
     project: createProjections(dataset),
   }));
   let draining = false;

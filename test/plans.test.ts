@@ -39,29 +39,29 @@ interface Explained {
 
 /** Citizens, enterprises and entries by the hundred thousand, the entries in two partitions; checkpoints. */
 async function fill(): Promise<void> {
-  const { pool } = test;
-  await pool.query(`insert into store.citizens (id, name, sex, birth_date, region_code)
+  const owner = await connect(t, test.adminUrl, 120_000);
+  await owner.query(`insert into store.citizens (id, name, sex, birth_date, region_code)
     select 'citizen-' || n, 'name', 'female', '2000-01-01', '999901' from generate_series(1, ${rows}) n`);
-  const { rows: columns } = await pool.query<{ name: string; type: string }>(
+  const { rows: columns } = await owner.query<{ name: string; type: string }>(
     `select column_name as name, data_type as type from information_schema.columns
      where table_schema = 'store' and table_name = 'enterprises' and is_nullable = 'NO' and column_name <> 'id'`,
   );
   const values = columns.map(({ type }) =>
     type === 'text' ? `'text'` : type === 'date' ? `'2000-01-01'` : '1',
   );
-  await pool.query(`insert into store.enterprises (id, ${columns.map(({ name }) => name).join(', ')})
+  await owner.query(`insert into store.enterprises (id, ${columns.map(({ name }) => name).join(', ')})
     select 'enterprise-' || n, ${values.join(', ')} from generate_series(1, ${rows}) n`);
-  await pool.query(`
+  await owner.query(`
     insert into audit.entry (index, bytes, leaf_hash)
       select i, bytes, sha256('\\x00'::bytea || bytes) from (
         select case when n <= ${rows / 2} then 1000 + n else 4194304 - ${rows / 2} + n end as i,
           convert_to(format('{"kind":"exchange","id":"%s","time":"2026-11-25T00:00:00.000Z","consumer":"c%s",'
             '"dataset":"citizens","subjects":["AAAAAAAAAAAAAAAAAAAAAA"]}', gen_random_uuid(), n % 7), 'UTF8') as bytes
         from generate_series(1, ${rows}) n) made`);
-  await pool.query(`insert into audit.checkpoint
+  await owner.query(`insert into audit.checkpoint
     select n, n - 1, sha256(n::text::bytea), 'note', now() from generate_series(1, ${rows / 10}) n`);
-  for (let step = 0; step < 20; step++) await pool.query('select audit.index_entries(5000)');
-  await pool.query('vacuum analyze');
+  for (let step = 0; step < 20; step++) await owner.query('select audit.index_entries(5000)');
+  await owner.query('vacuum analyze');
 }
 
 /** Has the session tell the plan of every statement that it runs, nested ones too. */

@@ -1,4 +1,4 @@
-import { createHash, hash, hkdfSync } from 'node:crypto';
+import { createHash, createSecretKey, hash, hkdfSync, type KeyObject } from 'node:crypto';
 import type { ErrorCode } from '../errors.ts';
 import { createMac, type Mac } from './mac.ts';
 import { leafHash } from './merkle.ts';
@@ -131,6 +131,8 @@ export interface LogSecrets {
   saltMac: Mac;
   /** Authenticates the cursors of lists. */
   cursorKey: Buffer;
+  /** Seals the cursors of data searches, which hold ids. */
+  searchCursorKey: KeyObject;
   /** The id of the subject key: entries name it. */
   subjectKeyId: string;
 }
@@ -142,6 +144,7 @@ export function deriveLogSecrets(secret: Buffer): LogSecrets {
     subjectMac: createMac(subjectKey),
     saltMac: createMac(derive('onevisit/salt')),
     cursorKey: derive('onevisit/cursor'),
+    searchCursorKey: createSecretKey(derive('onevisit/search-cursor')),
     subjectKeyId: createHash('sha256').update(subjectKey).digest().subarray(0, 8).toString('base64url'),
   };
 }

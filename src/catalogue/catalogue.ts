@@ -187,6 +187,8 @@ function findContradictions(declared: DatasetFile, fileName: string): SchemaFaul
       say(`${pointer}/mask`, `a field of level ${annotation.level} is never masked`);
     else if (annotation.mask && (property.type !== 'string' || property.format === 'date'))
       say(`${pointer}/mask`, 'only text can be masked');
+    if (sensitive && annotation.searchable)
+      say(`${pointer}/searchable`, 'a search would tell what the mask hides');
     if (property !== undefined && annotation.subject !== undefined && !isKeyType(property))
       say(`${pointer}/subject`, keyRule);
   }

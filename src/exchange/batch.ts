@@ -75,9 +75,9 @@ export const batch: Operation<BatchBody> = {
     checkLimit(rights, ids.length, fields);
     return fields;
   },
-  async release({ dataset, records, project }, { body: { ids }, fields, masked }, day) {
+  async release({ dataset, records, project }, { body: { ids }, fields, masked }, occasion) {
     const askable = await findAskable(dataset, ids);
-    await day.charge(askable.size);
+    await occasion.charge(askable.size);
     const write = project(fields, masked);
     const subjects = new Map<string, Subject>();
     const chunks: Buffer[] = [];

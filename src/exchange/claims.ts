@@ -3,7 +3,7 @@ import type { Field } from '../catalogue/catalogue.ts';
 import { isCalendarDate } from '../catalogue/formats.ts';
 import type { Text } from '../errors.ts';
 
-type Scalar = string | number | boolean;
+export type Scalar = string | number | boolean;
 
 /** What a consumer claims of a field's value: that it equals something, or all that the operators say. */
 export type Claim = Scalar | Operators;
@@ -98,12 +98,14 @@ export function findClaimFault(field: Field, claim: Claim): { at: string; detail
 }
 
 /** Whether a value could be one of the field. */
-function fits({ schema: { type, format } }: Field, value: Scalar): boolean {
+export function fits({ schema: { type, format } }: Field, value: Scalar): boolean {
   if (type === 'string') return typeof value === 'string' && (format !== 'date' || isCalendarDate(value));
-  return typeof value === (type === 'boolean' ? 'boolean' : 'number');
+  if (type === 'integer') return Number.isSafeInteger(value);
+  return typeof value === type;
 }
 
-function typeFault({ schema: { type, format } }: Field): Text {
+/** What is wrong with a value that does not fit. */
+export function typeFault({ schema: { type, format } }: Field): Text {
   const what = format === 'date' ? 'date' : type;
   return { en: `is no ${what}, as the values of the field are`, zh: `类型与字段不符，应为 ${what}` };
 }

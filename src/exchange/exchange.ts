@@ -7,8 +7,8 @@ import { Problem } from '../errors.ts';
 import type { Authority, AuthorityView } from '../grants/authority.ts';
 import type { Limits } from '../grants/limits.ts';
 import { challenge, requireLiveClient, type AccessToken } from '../identity/access-token.ts';
-import { newDay, type Day } from './day.ts';
 import { decide, type Decision, type Permission } from './decision.ts';
+import { newOccasion, type Occasion } from './occasion.ts';
 import type { Operation, Release, ServedDataset, Subject } from './operation.ts';
 import type { DataRequest } from './request.ts';
 import { inSlices, sliceSize } from './slices.ts';
@@ -54,13 +54,13 @@ export async function exchange<Body>(
   incoming: Incoming<Body>,
 ): Promise<Answer> {
   const { dataset } = served;
-  const day = newDay(context, incoming.token.department);
+  const occasion = newOccasion(context, incoming.token);
   const recorded = await recordUnderAuthority(context.log, context.authority, async (authority) => {
     requireLiveClient(authority, incoming.token);
     const now = context.now();
     const decision = decideIncoming(authority, dataset, incoming, now);
     const outcome = decision.allowed
-      ? await carryOut(decision, served, incoming, day(decision.limited, now))
+      ? await carryOut(decision, served, incoming, occasion(decision.limited, now))
       : await refuse(decision.problem, served, incoming);
     const subjects = outcome.kind === 'refused' ? outcome.subjects : outcome.release.subjects;
     const known = subjects.length === 0 ? null : await nameSubjects(context, subjects, incoming.id);
@@ -95,10 +95,10 @@ async function carryOut<Body>(
   decision: Permission<Body>,
   served: ServedDataset,
   incoming: Incoming<Body>,
-  day: Day,
+  occasion: Occasion,
 ): Promise<Outcome<Body>> {
   try {
-    const release = await incoming.operation.release(served, decision, day);
+    const release = await incoming.operation.release(served, decision, occasion);
     const { body, records } = release;
     if (body === null || records === 0) return { kind: 'absent', decision, release, body };
     return { kind: 'released', decision, release, body };
@@ -186,6 +186,7 @@ function describe<Body>(
     code: refused ? outcome.problem.code : undefined,
     records: refused ? undefined : outcome.release.records,
     body: binding?.commitment,
+    details: refused ? undefined : outcome.release.details,
   };
   return { entry, salt: binding?.salt ?? null };
 }

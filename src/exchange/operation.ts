@@ -1,6 +1,8 @@
+import type { KeyObject } from 'node:crypto';
 import type { Dataset } from '../catalogue/catalogue.ts';
 import type { RecordReader } from '../records/read.ts';
-import type { Day } from './day.ts';
+import type { RecordSearch } from '../records/search.ts';
+import type { Occasion } from './occasion.ts';
 import type { Permission, Rights } from './decision.ts';
 import type { Projections } from './projection.ts';
 import type { BodyReader } from './request.ts';
@@ -9,6 +11,9 @@ import type { BodyReader } from './request.ts';
 export interface ServedDataset {
   dataset: Dataset;
   records: RecordReader;
+  search: RecordSearch;
+  /** Seals the cursors of searches. */
+  cursorKey: KeyObject;
   project: Projections;
 }
 
@@ -26,11 +31,13 @@ export interface Release {
   records: number;
   /** Everybody whom it tells of, or who was asked for, in the order asked. */
   subjects: readonly Subject[];
+  /** What else the entry tells; nothing of any subject. */
+  details?: Record<string, unknown>;
 }
 
 /** One way to ask for data: how its body is read, what it takes to be allowed, and what it answers. */
 export interface Operation<Body> {
-  name: 'read' | 'batch' | 'verify';
+  name: 'read' | 'batch' | 'verify' | 'search';
   /** Many subjects at once: few of these are in work at a time. */
   bulk: boolean;
   /** What it needs of a grant: that fields may be read, or that claims about them may be verified. */
@@ -51,5 +58,5 @@ export interface Operation<Body> {
    *
    * @throws Problem that refuses the exchange (below 500), or that the store is not available
    */
-  release(served: ServedDataset, permission: Permission<Body>, day: Day): Promise<Release>;
+  release(served: ServedDataset, permission: Permission<Body>, occasion: Occasion): Promise<Release>;
 }

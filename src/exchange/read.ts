@@ -42,8 +42,8 @@ export const read: Operation<ReadBody> = {
     checkId(rights.dataset, id);
     return checkFields(rights, fields);
   },
-  async release({ dataset, records, project }, { body: { id }, fields, masked }, day) {
-    await day.charge(1);
+  async release({ dataset, records, project }, { body: { id }, fields, masked }, occasion) {
+    await occasion.charge(1);
     const record = await records.find(id);
     const subject = { dataset: dataset.name, id };
     if (record === null) return { body: null, records: 0, subjects: [subject] };

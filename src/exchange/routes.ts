@@ -11,6 +11,8 @@ import { createGate } from './gate.ts';
 import type { Operation, ServedDataset } from './operation.ts';
 import { read } from './read.ts';
 import { readGetRequest, readPostRequest, type DataRequest } from './request.ts';
+import { searchOperation } from './search-documents.ts';
+import { isSearchable, search } from './search.ts';
 import { verifyOperation } from './verify-documents.ts';
 import { verify } from './verify.ts';
 
@@ -101,6 +103,7 @@ export function registerExchangeRoutes(scope: FastifyInstance, options: Exchange
     registerPost(served, read, readOperation(dataset));
     registerPost(served, batch, batchOperation(dataset));
     registerPost(served, verify, verifyOperation(dataset));
+    if (isSearchable(dataset)) registerPost(served, search, searchOperation(dataset));
 
     const path = `/v${dataset.version}/${dataset.name}/:id`;
     if (dataset.personal && !personalIdsInUrls)
@@ -126,7 +129,7 @@ export function registerExchangeRoutes(scope: FastifyInstance, options: Exchange
  * @throws Problem always
  */
 export function refuseUnknownRoute(request: FastifyRequest, tokens: Tokens): never {
-  if (/^\/v\d+\/[^/]+\/(read|batch|verify)$/.test(request.url)) {
+  if (/^\/v\d+\/[^/]+\/(read|batch|verify|search)$/.test(request.url)) {
     const token = tokens.verify(request.headers.authorization);
     if (!token.scopes.includes('exchange')) throw exchangeScopeMissing();
   }

@@ -45,14 +45,14 @@ export const verify: Operation<VerifyBody> = {
     checkClaims(rights, claims);
     return fields;
   },
-  async release({ dataset, records }, { body: { id, claims }, fields }, day) {
+  async release({ dataset, records }, { body: { id, claims }, fields }, occasion) {
     const subject = { dataset: dataset.name, id };
-    await day.charge(1);
-    await day.countAttempt(subject);
+    await occasion.charge(1);
+    await occasion.countAttempt(subject);
     const record = await records.find(id);
     const results = fields.map((name) => {
       const known = record?.[dataset.fields.get(name)!.at];
-      const verdict = record === null ? 'unknown' : judge(claims[name]!, known ?? null, day.today());
+      const verdict = record === null ? 'unknown' : judge(claims[name]!, known ?? null, occasion.today());
       return `${JSON.stringify(name)}:${padded(verdict)}`;
     });
     return {

@@ -34,7 +34,7 @@ const maxPending = 10_000;
 const maxBatch = 500;
 
 /** What the reader needs to know of a dataset. */
-type Readable = { name: string; version: number; key: string; fields: ReadonlyMap<string, unknown> };
+export type Readable = { name: string; version: number; key: string; fields: ReadonlyMap<string, unknown> };
 
 /** The statement that reads the records of a list of ids, in the order of the dataset's fields. */
 export function readStatement(dataset: Readable): { name: string; rowMode: 'array'; text: string } {

@@ -37,9 +37,13 @@ export async function countEntries({ pool }: TestDatabase): Promise<number> {
 }
 
 /** A connection of its own, closed at the end of the test. */
-export async function connect(t: Test, url: string): Promise<pg.Client> {
+export async function connect(t: Test, url: string, statementTimeoutMs = 5000): Promise<pg.Client> {
   const client = new pg.Client(
-    connectionConfig(url, 'test session', { idle_in_transaction_session_timeout: 0 }),
+    connectionConfig(url, 'test session', {
+      idle_in_transaction_session_timeout: 0,
+      statement_timeout: statementTimeoutMs,
+      query_timeout: statementTimeoutMs + 3000,
+    }),
   );
   client.on('error', () => undefined);
   await client.connect();

@@ -2,8 +2,11 @@ import { subjectRef, type LogSecrets } from '../audit/entry.ts';
 import type { Grant } from '../grants/authority.ts';
 import type { Limits } from '../grants/limits.ts';
 
-/** What the day allows one exchange. */
-export interface Day {
+/** Who asks and when, and what the day still allows. */
+export interface Occasion {
+  /** The client that asks. */
+  client: string;
+  now: Date;
   /** YYYY-MM-DD, where the gateway is. */
   today(): string;
   /** Takes subjects of the quotas of the grants that allow it. @throws Problem quota-exceeded */
@@ -13,17 +16,19 @@ export interface Day {
 }
 
 /**
- * The day of one exchange. What it takes it takes once, however often it is decided.
+ * The occasion of one exchange. What it takes of the day it takes once, however often it is decided.
  *
- * @returns the day as a decision meets it: of the grants that limit it, at its time
+ * @returns the occasion as a decision meets it: with the grants that limit it, at its time
  */
-export function newDay(
+export function newOccasion(
   { limits, secrets }: { limits: Limits; secrets: LogSecrets },
-  consumer: string,
-): (limited: readonly Grant[], now: Date) => Day {
+  { department, clientId }: { department: string; clientId: string },
+): (limited: readonly Grant[], now: Date) => Occasion {
   const charged = new Set<string>();
   let attempted = false;
   return (limited, now) => ({
+    client: clientId,
+    now,
     today: () => limits.calendar.dayOf(now),
     async charge(subjects) {
       if (limited.length === 0) return;
@@ -33,7 +38,7 @@ export function newDay(
     },
     async countAttempt({ dataset, id }) {
       if (attempted) return;
-      await limits.countAttempt(consumer, subjectRef(secrets, dataset, id), now);
+      await limits.countAttempt(department, subjectRef(secrets, dataset, id), now);
       attempted = true;
     },
   });

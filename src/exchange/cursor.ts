@@ -1,0 +1,43 @@
+import { createCipheriv, createDecipheriv, createHash, randomBytes, type KeyObject } from 'node:crypto';
+
+/**
+ * Cursors of searches. They hold the id of the last subject shown, so they are sealed (AES-256-GCM): nobody reads one,
+ * and one of another client or query is none. Good for a day.
+ */
+
+const lifetimeMs = 24 * 60 * 60 * 1000;
+const nonceBytes = 12;
+const tagBytes = 16;
+
+/**
+ * Makes the cursor that continues a search behind a subject.
+ *
+ * @param scope names client and query
+ */
+export function sealCursor(key: KeyObject, scope: string, id: string, now: Date): string {
+  const nonce = randomBytes(nonceBytes);
+  const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(digest(scope));
+  const until = Buffer.alloc(8);
+  until.writeBigUInt64BE(BigInt(now.getTime() + lifetimeMs));
+  const sealed = Buffer.concat([cipher.update(until), cipher.update(id, 'utf8'), cipher.final()]);
+  return Buffer.concat([nonce, sealed, cipher.getAuthTag()]).toString('base64url');
+}
+
+/** Reads a cursor; null when it is another client's or query's, too old, or forged. Attacker-controlled input. */
+export function openCursor(key: KeyObject, scope: string, cursor: string, now: Date): string | null {
+  const bytes = Buffer.from(cursor, 'base64url');
+  if (bytes.length < nonceBytes + 8 + tagBytes) return null;
+  try {
+    const cipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, nonceBytes))
+      .setAAD(digest(scope))
+      .setAuthTag(bytes.subarray(-tagBytes));
+    const plain = Buffer.concat([cipher.update(bytes.subarray(nonceBytes, -tagBytes)), cipher.final()]);
+    return Number(plain.readBigUInt64BE(0)) < now.getTime() ? null : plain.toString('utf8', 8);
+  } catch {
+    return null;
+  }
+}
+
+function digest(scope: string): Buffer {
+  return createHash('sha256').update(scope).digest();
+}

@@ -1,0 +1,202 @@
+import type { Dataset, Field } from '../catalogue/catalogue.ts';
+import type { Fault } from '../errors.ts';
+import { isCleanText } from '../headers.ts';
+import type { Condition } from '../records/search.ts';
+import { batchLimit } from './batch.ts';
+import { fits, typeFault, type Scalar } from './claims.ts';
+import { openCursor, sealCursor } from './cursor.ts';
+import { checkFields, type Rights } from './decision.ts';
+import type { Operation, Subject } from './operation.ts';
+import { listPersons } from './persons.ts';
+import { createBodyReader, fieldNamePattern, fieldsSchema, invalidRequest } from './request.ts';
+
+/** What is sought of a field: that it equals something, begins with it, or contains it. */
+type Sought = Scalar | { prefix: string } | { contains: string };
+
+/** What a search asks: the records of whomever the conditions fit. */
+export interface SearchBody {
+  where: Record<string, Sought>;
+  /** The fields asked for, as sent; all that are granted when absent. */
+  fields?: string[];
+  limit?: number;
+  after?: string | null;
+}
+
+const maxConditions = 10;
+const maxLimit = 200;
+const defaultLimit = 50;
+const maxSoughtLength = 128;
+
+export const operatorSchemas = {
+  prefix: {
+    type: 'string',
+    minLength: 1,
+    maxLength: maxSoughtLength,
+    description: 'The text begins with this.',
+  },
+  contains: {
+    type: 'string',
+    minLength: 2,
+    maxLength: maxSoughtLength,
+    description: 'The text contains this: two characters at least.',
+  },
+} as const;
+
+/** The body of a search, as the contract has it. */
+export const searchBodySchema = {
+  type: 'object',
+  additionalProperties: false,
+  required: ['where'],
+  properties: {
+    where: {
+      type: 'object',
+      minProperties: 1,
+      maxProperties: maxConditions,
+      propertyNames: { pattern: fieldNamePattern },
+      additionalProperties: {
+        anyOf: [
+          { type: 'string', minLength: 1, maxLength: maxSoughtLength },
+          { type: 'number' },
+          { type: 'boolean' },
+          {
+            type: 'object',
+            additionalProperties: false,
+            minProperties: 1,
+            maxProperties: 1,
+            properties: operatorSchemas,
+          },
+        ],
+      },
+    },
+    fields: fieldsSchema,
+    limit: { type: 'integer', minimum: 1, maximum: maxLimit, default: defaultLimit },
+    after: { type: ['string', 'null'], maxLength: 400 },
+  },
+} as const;
+
+/** Whether a dataset has any field to search by. */
+export function isSearchable(dataset: Dataset): boolean {
+  return [...dataset.fields.values()].some(({ searchable }) => searchable);
+}
+
+/** How a searchable field may be sought: texts by their beginning, free texts by any part. */
+export function operatorsOf({
+  schema: { type, format, enum: values, pattern },
+}: Field): Condition['operator'][] {
+  if (type !== 'string' || format === 'date' || values !== undefined) return ['equals'];
+  return format === undefined && pattern === undefined
+    ? ['equals', 'prefix', 'contains']
+    : ['equals', 'prefix'];
+}
+
+/** Whomever conditions fit, a page at a time; each page is an exchange. */
+export const search: Operation<SearchBody> = {
+  name: 'search',
+  bulk: true,
+  allows: 'read',
+  readBody: createBodyReader<SearchBody>(searchBodySchema),
+  listSubjects: () => [],
+  listFields: ({ where, fields = [] }) => [...Object.keys(where), ...fields],
+  checkBody(rights, { where, fields }) {
+    checkFields(rights, Object.keys(where), (name) => `#/where/${name}`);
+    checkWhere(rights, where);
+    return checkFields(rights, fields);
+  },
+  async release({ dataset, search: find, cursorKey, project }, permission, occasion) {
+    const { body, fields, masked } = permission;
+    const limit = Math.min(body.limit ?? defaultLimit, batchLimit(dataset, fields));
+    const scope = scopeOf(dataset, occasion.client, body);
+    const after = readAfter(body, (cursor) => openCursor(cursorKey, scope, cursor, occasion.now));
+    const conditions = conditionsOf(body.where);
+    const found = await find(conditions, after, limit + 1);
+    const shown = found.slice(0, limit);
+    await occasion.charge(Math.max(1, shown.length));
+
+    const key = dataset.fields.get(dataset.key)!.at;
+    const last = shown.at(-1)?.[key] as string | undefined;
+    const next =
+      found.length > limit && last !== undefined ? sealCursor(cursorKey, scope, last, occasion.now) : null;
+    const items = shown.map(project(fields, masked)).join(',');
+    const subjects = shown.flatMap((record): Subject[] => [
+      { dataset: dataset.name, id: record[key] as string },
+      ...listPersons(dataset, fields, record),
+    ]);
+    return {
+      body: `{"items":[${items}],"next":${JSON.stringify(next)}}`,
+      records: shown.length,
+      subjects: [...new Map(subjects.map((one) => [`${one.dataset} ${one.id}`, one])).values()],
+      details: { where: Object.fromEntries(conditions.map(({ field, operator }) => [field, operator])) },
+    };
+  },
+};
+
+/** What a cursor is bound to: who asks, and for what in which order; not how many are shown on a page. */
+function scopeOf({ name, version }: Dataset, client: string, { where, fields }: SearchBody): string {
+  const sorted = Object.entries(where).sort(([a], [b]) => (a < b ? -1 : 1));
+  return JSON.stringify([client, name, version, sorted, fields ?? null]);
+}
+
+/** @throws Problem invalid-request when the cursor is none of this search */
+function readAfter({ after }: SearchBody, open: (cursor: string) => string | null): string | null {
+  if (after === undefined || after === null) return null;
+  const id = open(after);
+  if (id !== null) return id;
+  const detail = {
+    en: 'is no cursor of this client and search, or older than a day',
+    zh: '不是该客户端此次查询的游标，或已超过一天',
+  };
+  throw invalidRequest({ en: 'the cursor can not be used', zh: '游标无法使用' }, [
+    { pointer: '#/after', detail },
+  ]);
+}
+
+function conditionsOf(where: SearchBody['where']): Condition[] {
+  return Object.entries(where).map(([field, sought]) => {
+    if (typeof sought !== 'object') return { field, operator: 'equals', value: sought };
+    return 'prefix' in sought
+      ? { field, operator: 'prefix', value: sought.prefix }
+      : { field, operator: 'contains', value: sought.contains };
+  });
+}
+
+/** @throws Problem invalid-request naming the conditions that make no sense */
+function checkWhere({ dataset }: Rights, where: SearchBody['where']): void {
+  const errors = conditionsOf(where).flatMap((condition): Fault[] => {
+    const fault = findFault(dataset, condition);
+    return fault === null ? [] : [fault];
+  });
+  if (errors.length > 0)
+    throw invalidRequest({ en: 'a condition can not be searched by', zh: '有条件不可用于查询' }, errors);
+}
+
+/** What is wrong with a condition; it never repeats what is sought. */
+function findFault(dataset: Dataset, { field: name, operator, value }: Condition): Fault | null {
+  const field = dataset.fields.get(name)!;
+  const pointer = `#/where/${name}`;
+  if (!field.searchable) {
+    const names = [...dataset.fields.values()].filter(({ searchable }) => searchable).map((one) => one.name);
+    const detail = {
+      en: `is not searchable: use ${names.join(', ') || 'another way to ask'}`,
+      zh: `不可查询，可用：${names.join('、') || '其他方式'}`,
+    };
+    return { pointer, detail };
+  }
+  const operators = operatorsOf(field);
+  if (!operators.includes(operator)) {
+    const detail = {
+      en: `is not for this field: use ${operators.join(', ')}`,
+      zh: `不适用于该字段，可用：${operators.join('、')}`,
+    };
+    return { pointer: `${pointer}/${operator}`, detail };
+  }
+  if (operator === 'equals' && !fits(field, value)) return { pointer, detail: typeFault(field) };
+  const values = field.schema.enum as string[] | undefined;
+  if (values !== undefined && !values.includes(String(value)))
+    return {
+      pointer,
+      detail: { en: `is not one of ${values.join(', ')}`, zh: `不是下列值之一：${values.join('、')}` },
+    };
+  if (typeof value === 'string' && !isCleanText(value))
+    return { pointer, detail: { en: 'has control characters', zh: '含有控制字符' } };
+  return null;
+}

@@ -1,0 +1,76 @@
+import type pg from 'pg';
+import { relationOf } from '../catalogue/relations.ts';
+import { isServerError } from '../db/connection.ts';
+import { quote } from '../db/identifier.ts';
+import { Problem } from '../errors.ts';
+import type { Readable, StoredRecord } from './read.ts';
+
+/** What must hold of a field. */
+export interface Condition {
+  field: string;
+  operator: 'equals' | 'prefix' | 'contains';
+  value: string | number | boolean;
+}
+
+/** Finds records of one dataset in one version. */
+export interface RecordSearch {
+  /**
+   * The records of which all conditions hold, in the order of their subjects' ids.
+   *
+   * @param after the id behind which to begin; null begins with the first
+   * @throws Problem store-unavailable; overloaded when it takes longer than a statement may
+   */
+  (conditions: readonly Condition[], after: string | null, limit: number): Promise<StoredRecord[]>;
+}
+
+/** SQLSTATE query_canceled. */
+const canceled = '57014';
+
+/** Makes the search of a dataset, on connections that have no single reads waiting. */
+export function createRecordSearch(bulk: pg.Pool, dataset: Readable): RecordSearch {
+  return async (conditions, after, limit) => {
+    try {
+      const { rows } = await bulk.query<unknown[]>(searchStatement(dataset, conditions, after, limit));
+      return rows;
+    } catch (error) {
+      const tooSlow = isServerError(error) && error.code === canceled;
+      throw new Problem(tooSlow ? 'overloaded' : 'store-unavailable', {}, { cause: error });
+    }
+  };
+}
+
+/** The statement of a search; it has no name, because the best plan follows from the values. */
+export function searchStatement(
+  dataset: Readable,
+  conditions: readonly Condition[],
+  after: string | null,
+  limit: number,
+): { rowMode: 'array'; text: string; values: unknown[] } {
+  const { schema, name } = relationOf(dataset);
+  const columns = [...dataset.fields.keys()].map(quote).join(', ');
+  const key = quote(dataset.key);
+  const values: unknown[] = [];
+  const parameter = (value: unknown): string => `$${values.push(value)}`;
+  const all = conditions.map((condition) => conditionSql(condition, parameter));
+  if (after !== null) all.push(`${key} > ${parameter(after)}`);
+  return {
+    rowMode: 'array',
+    text: `select ${columns} from ${quote(schema)}.${quote(name)} where ${all.join(' and ')}
+           order by ${key} limit ${parameter(limit)}`,
+    values,
+  };
+}
+
+function conditionSql({ field, operator, value }: Condition, parameter: (value: unknown) => string): string {
+  const column = quote(field);
+  if (operator === 'equals') return `${column} = ${parameter(value)}`;
+  if (operator === 'prefix') return `${column} like ${parameter(`${escapeLike(String(value))}%`)}`;
+  const sought = parameter(value);
+  // The index is of the characters; whether they stand together is seen by looking.
+  return `string_to_array(${column}, null) @> string_to_array(${sought}::text, null)
+          and strpos(${column}, ${sought}::text) > 0`;
+}
+
+function escapeLike(text: string): string {
+  return text.replaceAll(/[\\%_]/g, String.raw`\$&`);
+}
