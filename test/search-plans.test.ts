@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import t from 'tap';
 import { loadCatalogue } from '../src/catalogue/catalogue.ts';
-import { searchStatement, type Condition } from '../src/records/search.ts';
+import { leadOf, searchStatement, type Condition } from '../src/records/search.ts';
 import { connect } from './audit/log.ts';
 import { createDatabase } from './helper.ts';
 
@@ -139,7 +139,9 @@ const cases: [dataset: string, does: string, where: Condition[], index: RegExp][
 for (const [name, does, where, index] of cases)
   await t.test(`searches ${name} by an index: ${does}`, async (t) => {
     const dataset = datasets.find((one) => one.name === name)!;
-    for (const after of [null, `${name === 'citizens' ? 'citizen' : 'enterprise'}-0001000`]) {
+    const id = `${name === 'citizens' ? 'citizen' : 'enterprise'}-0001000`;
+    const lead = leadOf(dataset, where) === null ? null : `${String(where[0]!.value)}0`;
+    for (const after of [null, { lead, id }]) {
       const { text, values } = searchStatement(dataset, where, after, 51);
       const explained = await session.query<{ 'QUERY PLAN': [{ Plan: Plan }] }>(
         `explain (analyze, format json) ${text}`,

@@ -1,7 +1,7 @@
 import { createCipheriv, createDecipheriv, createHash, randomBytes, type KeyObject } from 'node:crypto';
 
 /**
- * Cursors of searches. They hold the id of the last subject shown, so they are sealed (AES-256-GCM): nobody reads one,
+ * Cursors of searches. They hold where the last record shown stands, so they are sealed (AES-256-GCM): nobody reads one,
  * and one of another client or query is none. Good for a day.
  */
 
@@ -10,16 +10,16 @@ const nonceBytes = 12;
 const tagBytes = 16;
 
 /**
- * Makes the cursor that continues a search behind a subject.
+ * Makes the cursor that continues a search behind a place.
  *
  * @param scope names client and query
  */
-export function sealCursor(key: KeyObject, scope: string, id: string, now: Date): string {
+export function sealCursor(key: KeyObject, scope: string, place: string, now: Date): string {
   const nonce = randomBytes(nonceBytes);
   const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(digest(scope));
   const until = Buffer.alloc(8);
   until.writeBigUInt64BE(BigInt(now.getTime() + lifetimeMs));
-  const sealed = Buffer.concat([cipher.update(until), cipher.update(id, 'utf8'), cipher.final()]);
+  const sealed = Buffer.concat([cipher.update(until), cipher.update(place, 'utf8'), cipher.final()]);
   return Buffer.concat([nonce, sealed, cipher.getAuthTag()]).toString('base64url');
 }
 

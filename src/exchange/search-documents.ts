@@ -42,7 +42,7 @@ export function searchOperation(dataset: Dataset): Operation {
     summary: `Search records of ${dataset.title.en} (${dataset.title.zh})`,
     description:
       'Searches by the fields that the dataset marks searchable and that are granted. Pages come in the order of the ' +
-      'ids; each is an exchange whose entry has every subject shown. A cursor is bound to client and search, and good ' +
+      'field of which a prefix is sought, then of the ids; each is an exchange whose entry has every subject shown. A cursor is bound to client and search, and good ' +
       'for a day.',
     tags: ['Data requests'],
     parameters: requestParameters,

@@ -1,7 +1,8 @@
 import type { Dataset, Field } from '../catalogue/catalogue.ts';
 import type { Fault } from '../errors.ts';
 import { isCleanText } from '../headers.ts';
-import type { Condition } from '../records/search.ts';
+import type { StoredRecord } from '../records/read.ts';
+import { leadOf, type Condition, type Place } from '../records/search.ts';
 import { batchLimit } from './batch.ts';
 import { fits, typeFault, type Scalar } from './claims.ts';
 import { openCursor, sealCursor } from './cursor.ts';
@@ -105,17 +106,19 @@ export const search: Operation<SearchBody> = {
   async release({ dataset, search: find, cursorKey, project }, permission, occasion) {
     const { body, fields, masked } = permission;
     const limit = Math.min(body.limit ?? defaultLimit, batchLimit(dataset, fields));
+    const conditions = conditionsOf(body.where);
     const scope = scopeOf(dataset, occasion.client, body);
     const after = readAfter(body, (cursor) => openCursor(cursorKey, scope, cursor, occasion.now));
-    const conditions = conditionsOf(body.where);
     const found = await find(conditions, after, limit + 1);
     const shown = found.slice(0, limit);
     await occasion.charge(Math.max(1, shown.length));
 
     const key = dataset.fields.get(dataset.key)!.at;
-    const last = shown.at(-1)?.[key] as string | undefined;
+    const last = found.length > limit ? shown.at(-1) : undefined;
     const next =
-      found.length > limit && last !== undefined ? sealCursor(cursorKey, scope, last, occasion.now) : null;
+      last === undefined
+        ? null
+        : sealCursor(cursorKey, scope, JSON.stringify(placeOf(dataset, conditions, last)), occasion.now);
     const items = shown.map(project(fields, masked)).join(',');
     const subjects = shown.flatMap((record): Subject[] => [
       { dataset: dataset.name, id: record[key] as string },
@@ -137,10 +140,10 @@ function scopeOf({ name, version }: Dataset, client: string, { where, fields }: 
 }
 
 /** @throws Problem invalid-request when the cursor is none of this search */
-function readAfter({ after }: SearchBody, open: (cursor: string) => string | null): string | null {
+function readAfter({ after }: SearchBody, open: (cursor: string) => string | null): Place | null {
   if (after === undefined || after === null) return null;
-  const id = open(after);
-  if (id !== null) return id;
+  const place = open(after);
+  if (place !== null) return JSON.parse(place) as Place;
   const detail = {
     en: 'is no cursor of this client and search, or older than a day',
     zh: '不是该客户端此次查询的游标，或已超过一天',
@@ -148,6 +151,12 @@ function readAfter({ after }: SearchBody, open: (cursor: string) => string | nul
   throw invalidRequest({ en: 'the cursor can not be used', zh: '游标无法使用' }, [
     { pointer: '#/after', detail },
   ]);
+}
+
+function placeOf(dataset: Dataset, conditions: readonly Condition[], record: StoredRecord): Place {
+  const lead = leadOf(dataset, conditions);
+  const valueOf = (name: string): string => record[dataset.fields.get(name)!.at] as string;
+  return { lead: lead === null ? null : valueOf(lead), id: valueOf(dataset.key) };
 }
 
 function conditionsOf(where: SearchBody['where']): Condition[] {

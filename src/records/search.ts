@@ -12,15 +12,23 @@ export interface Condition {
   value: string | number | boolean;
 }
 
+/** Where a record stands in the order of a search. */
+export interface Place {
+  /** The value of the leading field; null where ids lead. */
+  lead: string | null;
+  id: string;
+}
+
 /** Finds records of one dataset in one version. */
 export interface RecordSearch {
   /**
-   * The records of which all conditions hold, in the order of their subjects' ids.
+   * The records of which all conditions hold: in the order of the field of which the beginning is sought, where one
+   * is, then of their subjects' ids.
    *
-   * @param after the id behind which to begin; null begins with the first
+   * @param after the place behind which to begin; null begins with the first
    * @throws Problem store-unavailable; overloaded when it takes longer than a statement may
    */
-  (conditions: readonly Condition[], after: string | null, limit: number): Promise<StoredRecord[]>;
+  (conditions: readonly Condition[], after: Place | null, limit: number): Promise<StoredRecord[]>;
 }
 
 /** SQLSTATE query_canceled. */
@@ -43,7 +51,7 @@ export function createRecordSearch(bulk: pg.Pool, dataset: Readable): RecordSear
 export function searchStatement(
   dataset: Readable,
   conditions: readonly Condition[],
-  after: string | null,
+  after: Place | null,
   limit: number,
 ): { rowMode: 'array'; text: string; values: unknown[] } {
   const { schema, name } = relationOf(dataset);
@@ -52,13 +60,35 @@ export function searchStatement(
   const values: unknown[] = [];
   const parameter = (value: unknown): string => `$${values.push(value)}`;
   const all = conditions.map((condition) => conditionSql(condition, parameter));
-  if (after !== null) all.push(`${key} > ${parameter(after)}`);
+  const leading = leadOf(dataset, conditions);
+  const lead = leading === null ? null : quote(leading);
+  if (after !== null)
+    all.push(lead === null ? `${key} > ${parameter(after.id)}` : behind(lead, key, after, parameter));
   return {
     rowMode: 'array',
     text: `select ${columns} from ${quote(schema)}.${quote(name)} where ${all.join(' and ')}
-           order by ${key} limit ${parameter(limit)}`,
+           order by ${lead === null ? key : `${lead} using ~<~, ${key}`} limit ${parameter(limit)}`,
     values,
   };
+}
+
+/**
+ * The field that leads the order, by whose index the beginning of its values is found: in the order of the key a few
+ * of them would be looked for among all records.
+ */
+export function leadOf(dataset: Pick<Readable, 'key'>, conditions: readonly Condition[]): string | null {
+  const field = conditions.find(({ operator }) => operator === 'prefix')?.field ?? null;
+  return field === dataset.key ? null : field;
+}
+
+function behind(
+  lead: string,
+  key: string,
+  { lead: value, id }: Place,
+  parameter: (value: unknown) => string,
+): string {
+  const last = parameter(value);
+  return `${lead} ~>=~ ${last} and (${lead} ~>~ ${last} or ${key} > ${parameter(id)})`;
 }
 
 function conditionSql({ field, operator, value }: Condition, parameter: (value: unknown) => string): string {

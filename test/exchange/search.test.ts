@@ -25,6 +25,12 @@ function search(
   return test.ask('search', dataset, body, options);
 }
 
+/** Their ids in the order of a field by its bytes, then of the ids. */
+function inOrder<T extends { id: string }>(found: T[], field: keyof T): string[] {
+  const bytes = (one: T): Buffer => Buffer.from(String(one[field]));
+  return found.toSorted((a, b) => bytes(a).compare(bytes(b)) || byId(a, b)).map(({ id }) => id);
+}
+
 interface Page {
   items: Record<string, unknown>[];
   next: string | null;
@@ -58,56 +64,53 @@ await t.test('finds whoever bears a name, and enters whom it shows', async (t) =
   await checkLeaf(t, test, response);
 });
 
-await t.test(
-  'finds exactly those whom the conditions fit, all of them, in the order of their ids',
-  async (t) => {
-    const surname = Array.from(people[5]!.name)[0]!;
-    const pair = Array.from(shops[3]!.name).slice(2, 4).join('');
-    const date = people[8]!.birth_date;
-    const citizenCases: [where: object, fits: (one: (typeof people)[number]) => boolean][] = [
-      [{ name: { prefix: surname } }, (one) => one.name.startsWith(surname)],
-      [{ name: { contains: wife!.name.slice(1, 3) } }, (one) => one.name.includes(wife!.name.slice(1, 3))],
-      [{ birth_date: date }, (one) => one.birth_date === date],
-      [
-        { name: { prefix: surname }, birth_date: people[5]!.birth_date },
-        (one) => one.name.startsWith(surname) && one.birth_date === people[5]!.birth_date,
-      ],
-      [{ name: { contains: '𬸚英' } }, (one) => one.name.includes('𬸚英')],
-      [{ name: '没有此人' }, () => false],
-    ];
-    for (const [where, fits] of citizenCases) {
-      const { items, next } = (await search({ where, fields: ['id'], limit: 200 })).json<Page>();
-      t.same(
-        items.map(({ id }) => id),
-        people.filter(fits).map(({ id }) => id),
-        JSON.stringify(where),
-      );
-      t.equal(next, null);
-    }
-    const shopCases: [where: object, fits: (one: (typeof shops)[number]) => boolean][] = [
-      [{ name: { contains: pair } }, (one) => one.name.includes(pair)],
-      [{ name: { contains: '示例科技' } }, (one) => one.name.includes('示例科技')],
-      [{ status: 'active' }, (one) => one.status === 'active'],
-      [{ industry_code: { prefix: 'F' } }, (one) => one.industry_code?.startsWith('F') === true],
-      [{ id: { prefix: company!.id.slice(0, 16) } }, (one) => one.id.startsWith(company!.id.slice(0, 16))],
-      [{ established_on: company!.established_on }, (one) => one.established_on === company!.established_on],
-      [
-        { status: 'active', name: { contains: '公司' } },
-        (one) => one.status === 'active' && one.name.includes('公司'),
-      ],
-    ];
-    for (const [where, fits] of shopCases) {
-      const { items } = (
-        await search({ where, fields: ['id'], limit: 200 }, taxation, 'enterprises')
-      ).json<Page>();
-      t.same(
-        items.map(({ id }) => id),
-        shops.filter(fits).map(({ id }) => id),
-        JSON.stringify(where),
-      );
-    }
-  },
-);
+await t.test('finds exactly those whom the conditions fit, all of them, in order', async (t) => {
+  const surname = Array.from(people[5]!.name)[0]!;
+  const pair = Array.from(shops[3]!.name).slice(2, 4).join('');
+  const date = people[8]!.birth_date;
+  const citizenCases: [where: object, fits: (one: (typeof people)[number]) => boolean][] = [
+    [{ name: { prefix: surname } }, (one) => one.name.startsWith(surname)],
+    [{ name: { contains: wife!.name.slice(1, 3) } }, (one) => one.name.includes(wife!.name.slice(1, 3))],
+    [{ birth_date: date }, (one) => one.birth_date === date],
+    [
+      { name: { prefix: surname }, birth_date: people[5]!.birth_date },
+      (one) => one.name.startsWith(surname) && one.birth_date === people[5]!.birth_date,
+    ],
+    [{ name: { contains: '𬸚英' } }, (one) => one.name.includes('𬸚英')],
+    [{ name: '没有此人' }, () => false],
+  ];
+  for (const [where, fits] of citizenCases) {
+    const { items, next } = (await search({ where, fields: ['id'], limit: 200 })).json<Page>();
+    t.same(
+      items.map(({ id }) => id),
+      inOrder(people.filter(fits), JSON.stringify(where).includes('{"name":{"prefix') ? 'name' : 'id'),
+      JSON.stringify(where),
+    );
+    t.equal(next, null);
+  }
+  const shopCases: [where: object, fits: (one: (typeof shops)[number]) => boolean][] = [
+    [{ name: { contains: pair } }, (one) => one.name.includes(pair)],
+    [{ name: { contains: '示例科技' } }, (one) => one.name.includes('示例科技')],
+    [{ status: 'active' }, (one) => one.status === 'active'],
+    [{ industry_code: { prefix: 'F' } }, (one) => one.industry_code?.startsWith('F') === true],
+    [{ id: { prefix: company!.id.slice(0, 16) } }, (one) => one.id.startsWith(company!.id.slice(0, 16))],
+    [{ established_on: company!.established_on }, (one) => one.established_on === company!.established_on],
+    [
+      { status: 'active', name: { contains: '公司' } },
+      (one) => one.status === 'active' && one.name.includes('公司'),
+    ],
+  ];
+  for (const [where, fits] of shopCases) {
+    const { items } = (
+      await search({ where, fields: ['id'], limit: 200 }, taxation, 'enterprises')
+    ).json<Page>();
+    t.same(
+      items.map(({ id }) => id),
+      inOrder(shops.filter(fits), 'industry_code' in where ? 'industry_code' : 'id'),
+      JSON.stringify(where),
+    );
+  }
+});
 
 await t.test('takes what is sought for what it is, not for a pattern', async (t) => {
   const first = people[20]!.id;
@@ -160,6 +163,32 @@ await t.test('goes through all pages without leaving out or repeating, each an e
   } while (after !== null);
   t.same(seen, all);
   t.equal(pages, Math.ceil(all.length / 7));
+});
+
+await t.test('goes through pages in the order of the field of which the beginning is sought', async (t) => {
+  const surname = Array.from(people[5]!.name)[0]!;
+  const sameName = people.filter(({ name }) => name.startsWith(surname)).slice(0, 3);
+  await test.pool.query('update store.citizens set name = $1 where id = any($2)', [
+    `${surname}一`,
+    sameName.map(({ id }) => id),
+  ]);
+  const { rows } = await test.pool.query<{ id: string; name: string }>(
+    'select id, name from store.citizens where starts_with(name, $1)',
+    [surname],
+  );
+  const seen: string[] = [];
+  let after: string | null = null;
+  do {
+    const page: Page = (
+      await search({ where: { name: { prefix: surname } }, fields: ['id'], limit: 2, after })
+    ).json<Page>();
+    seen.push(...page.items.map(({ id }) => id as string));
+    ({ next: after } = page);
+  } while (after !== null);
+  t.ok(seen.length > 4);
+  t.same(seen, inOrder(rows, 'name'), 'also where several have the same value');
+  for (const { id, name } of sameName)
+    await test.pool.query('update store.citizens set name = $1 where id = $2', [name, id]);
 });
 
 await t.test('shows fifty when no limit is named', async (t) => {
