@@ -103,3 +103,20 @@ export const problemSchema = {
     },
   },
 };
+
+/** Where a field's value comes from. */
+export const provenanceSchema = {
+  type: 'object',
+  additionalProperties: false,
+  required: ['source', 'as_of', 'level', 'masked'],
+  properties: {
+    source: { type: 'string', description: 'The department that answers for the value.' },
+    as_of: {
+      type: ['string', 'null'],
+      format: 'date',
+      description: 'The day as of which it attests the record; null where that is not known.',
+    },
+    level: { type: 'string', enum: ['L1', 'L2', 'L3', 'L4'], description: 'How sensitive the field is.' },
+    masked: { type: 'boolean', description: 'Whether the value is masked here.' },
+  },
+};

@@ -1,7 +1,12 @@
 import type { FastifyInstance, FastifySchema } from 'fastify';
 import fastifySwagger from '@fastify/swagger';
 import { errorTable, Problem, type ErrorCode } from './errors.ts';
-import { headerComponents, parameterComponents, problemSchema } from './openapi-components.ts';
+import {
+  headerComponents,
+  parameterComponents,
+  problemSchema,
+  provenanceSchema,
+} from './openapi-components.ts';
 import { problemDocument } from './problem.ts';
 
 /** An OpenAPI 3.1 operation, written out where its route is. */
@@ -169,7 +174,7 @@ function document(version: number): object {
       },
       parameters: parameterComponents,
       headers: headerComponents,
-      schemas: { Problem: problemSchema },
+      schemas: { Problem: problemSchema, Provenance: provenanceSchema },
     },
   };
 }

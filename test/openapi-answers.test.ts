@@ -3,7 +3,7 @@ import t from 'tap';
 import { addClient } from '../src/identity/registry.ts';
 import { personas } from '../src/sandbox/personas.ts';
 import { createJudge, type Document } from './fixtures/openapi-document.ts';
-import { checkAuditLog, startGateway } from './helper.ts';
+import { checkAuditLog, startGateway, type AskOptions } from './helper.ts';
 
 const test = await startGateway(t);
 const { app } = test;
@@ -97,6 +97,50 @@ await t.test('answers a GET by id in the documented form', async (t) => {
     const answer = await get(url, headers);
     t.equal(answer.statusCode, status, url);
     judge.checkAnswer(t, 'getEnterprises', answer);
+  }
+});
+
+await t.test('answers batches, verifications and searches in the documented form', async (t) => {
+  const enterpriseOptions = { token: await test.token('taxation'), purpose: 'tax-assessment' };
+  const asked: [operation: string, code: string | null, body: object, options?: AskOptions][] = [
+    ['batch', null, { ids: [citizen, 'x', '999901199001010096'], meta: true }],
+    ['batch', null, { ids: [citizen], fields: ['name', 'phone'] }],
+    ['batch', 'invalid-request', { ids: [] }],
+    ['batch', 'field-not-granted', { ids: [citizen], fields: ['ethnicity'] }],
+    ['verify', null, { id: citizen, claims: { name: 'x', birth_date: { age_at_least: 18 } } }],
+    ['verify', null, { id: '999901199001010096', claims: { name: { one_of: ['x'] } } }],
+    ['verify', 'invalid-id', { id: 'x', claims: { name: 'x' } }],
+    ['verify', 'invalid-request', { id: citizen, claims: { name: { before: 'x' } } }],
+    ['verify', 'token-missing', { id: citizen, claims: { name: 'x' } }, { token: null }],
+    ['search', null, { where: { name: { prefix: '王' } }, limit: 2, meta: true }],
+    ['search', null, { where: { name: 'nobody' } }],
+    ['search', 'unknown-field', { where: { nam: 'x' } }],
+    ['search', 'invalid-request', { where: { name: 'x' }, after: 'x' }],
+  ];
+  for (const [operation, code, body, options] of asked) {
+    const answer = await test.ask(operation, 'citizens', body, options);
+    t.equal(answer.json<{ code?: string }>().code ?? null, code, JSON.stringify(body));
+    judge.checkAnswer(t, `${operation}Citizens`, answer);
+  }
+  for (const [operation, body] of [
+    ['batch', { ids: [enterprise], meta: true }],
+    [
+      'verify',
+      { id: enterprise, claims: { registered_capital: 1, legal_representative_id: { exists: true } } },
+    ],
+    ['search', { where: { name: { contains: '公司' }, status: 'active' } }],
+  ] as const) {
+    const answer = await test.ask(operation, 'enterprises', body, enterpriseOptions);
+    t.equal(answer.statusCode, 200);
+    judge.checkAnswer(t, `${operation}Enterprises`, answer);
+  }
+  for (let attempt = 0; attempt < 6; attempt++) {
+    const answer = await test.ask('verify', 'citizens', {
+      id: persona('citizens', 1),
+      claims: { name: 'x' },
+    });
+    t.equal(answer.statusCode, attempt < 5 ? 200 : 429);
+    judge.checkAnswer(t, 'verifyCitizens', answer);
   }
 });
 

@@ -45,6 +45,8 @@ export interface Dataset {
   provider: string;
   /** The field that holds the subject's id. */
   key: string;
+  /** The column that tells as of which day a record is attested; null where none does. */
+  asOf: string | null;
   /** The subjects are natural persons: their ids stay out of URLs. */
   personal: boolean;
   sharing: 'unconditional' | 'conditional' | 'prohibited';
@@ -75,6 +77,7 @@ interface DatasetFile {
   'x-dataset': {
     provider: string;
     key: string;
+    as_of?: string;
     personal: boolean;
     sharing: Dataset['sharing'];
     fields: Record<string, { level: Level; searchable: boolean; mask?: Mask; subject?: string }>;
@@ -192,6 +195,8 @@ function findContradictions(declared: DatasetFile, fileName: string): SchemaFaul
     if (property !== undefined && annotation.subject !== undefined && !isKeyType(property))
       say(`${pointer}/subject`, keyRule);
   }
+  if (annotations.as_of !== undefined && Object.hasOwn(properties, annotations.as_of))
+    say('/x-dataset/as_of', 'is a column beside the properties, not one of them');
   const key = Object.hasOwn(properties, annotations.key) ? properties[annotations.key] : undefined;
   if (key === undefined) say('/x-dataset/key', `"${annotations.key}" is no property`);
   else if (!isKeyType(key)) say(`/properties/${annotations.key}`, keyRule);
@@ -242,6 +247,7 @@ function toDataset(declared: DatasetFile, version: number, validate: ValidateFun
     description: { en: declared.description, zh: declared['x-zh'].description },
     provider: annotations.provider,
     key: annotations.key,
+    asOf: annotations.as_of ?? null,
     personal: annotations.personal,
     sharing: annotations.sharing,
     fields,

@@ -27,6 +27,7 @@ export const datasetSchema = {
       properties: {
         provider: { type: 'string', pattern: '^[a-z][a-z0-9-]{1,62}$' },
         key: { type: 'string' },
+        as_of: { type: 'string', pattern: '^[a-z][a-z0-9_]{0,62}$' },
         personal: { type: 'boolean' },
         sharing: { enum: ['unconditional', 'conditional', 'prohibited'] },
         fields: { type: 'object', additionalProperties: { $ref: '#/$defs/annotation' } },

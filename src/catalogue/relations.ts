@@ -28,6 +28,10 @@ export async function checkRelations(database: Database, catalogue: Catalogue): 
   const faults: string[] = [];
   for (const dataset of catalogue.datasets) {
     const { schema, name } = relationOf(dataset);
+    if (dataset.asOf !== null && typeOf.get(`${schema}/${name}/${dataset.asOf}`) !== 'date')
+      faults.push(
+        `schemas/${schema}/${name}.json: /x-dataset/as_of: the relation ${schema}.${name} has no such column of type date`,
+      );
     for (const field of dataset.fields.values()) {
       const where = `schemas/${schema}/${name}.json: /properties/${field.name}`;
       const type = typeOf.get(`${schema}/${name}/${field.name}`);

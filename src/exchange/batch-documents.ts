@@ -7,10 +7,10 @@ import {
   exampleRequest,
   fieldsSchemaOf,
   pascal,
+  recordSchema,
   refusals,
   releaseHeaders,
   requestParameters,
-  valueSchemas,
 } from './documents.ts';
 
 /** A batch answers of each id what a read refuses. */
@@ -28,9 +28,10 @@ export function batchOperation(dataset: Dataset): Operation {
         description: 'Ids as bodies of `read` have them; one that is not valid does not fail the others.',
       },
       fields: fieldsSchemaOf(dataset),
+      meta: properties.meta,
     },
   };
-  const record = { type: 'object', additionalProperties: false, properties: valueSchemas(dataset) };
+  const record = recordSchema(dataset);
   const result = (status: string, more: Record<string, object> = {}): object => ({
     type: 'object',
     additionalProperties: false,

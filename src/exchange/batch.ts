@@ -4,7 +4,7 @@ import { isCleanText } from '../headers.ts';
 import { checkFields, type Rights } from './decision.ts';
 import type { Operation, Subject } from './operation.ts';
 import { listPersons } from './persons.ts';
-import { createBodyReader, fieldsSchema, idSchema, invalidRequest } from './request.ts';
+import { createBodyReader, fieldsSchema, metaSchema, idSchema, invalidRequest } from './request.ts';
 import { inSlices } from './slices.ts';
 
 /** What a batch asks: the records of many subjects. */
@@ -12,6 +12,8 @@ export interface BatchBody {
   ids: string[];
   /** The fields asked for, as sent; all that are granted when absent. */
   fields?: string[];
+  /** Whether each record tells where its values come from. */
+  meta?: boolean;
 }
 
 const maxIds = 1000;
@@ -25,6 +27,7 @@ export const batchBodySchema = {
   properties: {
     ids: { type: 'array', minItems: 1, maxItems: maxIds, items: idSchema },
     fields: fieldsSchema,
+    meta: metaSchema,
   },
 } as const;
 
@@ -75,10 +78,10 @@ export const batch: Operation<BatchBody> = {
     checkLimit(rights, ids.length, fields);
     return fields;
   },
-  async release({ dataset, records, project }, { body: { ids }, fields, masked }, occasion) {
+  async release({ dataset, records, project }, { body: { ids, meta }, fields, masked }, occasion) {
     const askable = await findAskable(dataset, ids);
     await occasion.charge(askable.size);
-    const write = project(fields, masked);
+    const write = project(fields, masked, meta);
     const subjects = new Map<string, Subject>();
     const chunks: Buffer[] = [];
     let found = 0;

@@ -2,6 +2,7 @@ import type { Dataset, Field } from '../catalogue/catalogue.ts';
 import type { ErrorCode } from '../errors.ts';
 import { json, problems, ref, type Operation } from '../openapi.ts';
 import { readBodySchema } from './read.ts';
+import { metaSchema } from './request.ts';
 
 /** Errors of data requests that are entries in the audit log. */
 export const enteredCodes: ErrorCode[] = [
@@ -106,15 +107,24 @@ function recordResponse(dataset: Dataset): object {
   return {
     description: 'The record, with exactly the fields asked for; unknown values are null.',
     headers: releaseHeaders,
-    content: json(
-      { type: 'object', additionalProperties: false, properties: valueSchemas(dataset) },
-      exampleRecord(dataset),
-    ),
+    content: json(recordSchema(dataset), exampleRecord(dataset)),
   };
 }
 
-export function valueSchemas(dataset: Dataset): Record<string, object> {
-  return Object.fromEntries([...dataset.fields.values()].map((field) => [field.name, valueSchema(field)]));
+/** A released record: the fields asked for, and where they come from when that was asked. */
+export function recordSchema(dataset: Dataset): object {
+  const fields = [...dataset.fields.values()];
+  const meta = {
+    type: 'object',
+    additionalProperties: false,
+    description: 'Of each field, where its value comes from; when `meta` was asked for.',
+    properties: Object.fromEntries(fields.map(({ name }) => [name, ref('schemas', 'Provenance')])),
+  };
+  return {
+    type: 'object',
+    additionalProperties: false,
+    properties: { ...Object.fromEntries(fields.map((field) => [field.name, valueSchema(field)])), meta },
+  };
 }
 
 /** What a released value may be: null when unknown, and of no fixed pattern where it may be masked. */
@@ -139,7 +149,10 @@ function valueSchema(field: Field): object {
 }
 
 function readRequestSchema(dataset: Dataset): object {
-  return { ...readBodySchema, properties: { id: keySchema(dataset), fields: fieldsSchemaOf(dataset) } };
+  return {
+    ...readBodySchema,
+    properties: { id: keySchema(dataset), fields: fieldsSchemaOf(dataset), meta: metaSchema },
+  };
 }
 
 export function fieldsSchemaOf(dataset: Dataset): object {

@@ -3,13 +3,22 @@ import { isCleanText } from '../headers.ts';
 import { checkFields, checkId } from './decision.ts';
 import type { Operation } from './operation.ts';
 import { listPersons } from './persons.ts';
-import { createBodyReader, fieldsSchema, idSchema, invalidRequest, type BodyReader } from './request.ts';
+import {
+  createBodyReader,
+  fieldsSchema,
+  metaSchema,
+  idSchema,
+  invalidRequest,
+  type BodyReader,
+} from './request.ts';
 
 /** What a read asks: one record. */
 export interface ReadBody {
   id: string;
   /** The fields asked for, as sent; all that are granted when absent. */
   fields?: string[];
+  /** Whether each record tells where its values come from. */
+  meta?: boolean;
 }
 
 /** The body of a read, as the contract has it. */
@@ -17,7 +26,7 @@ export const readBodySchema = {
   type: 'object',
   additionalProperties: false,
   required: ['id'],
-  properties: { id: idSchema, fields: fieldsSchema },
+  properties: { id: idSchema, fields: fieldsSchema, meta: metaSchema },
 } as const;
 
 /** Makes the reader of bodies that ask for one id: it will be a parameter of a statement, and in the entry. */
@@ -42,12 +51,12 @@ export const read: Operation<ReadBody> = {
     checkId(rights.dataset, id);
     return checkFields(rights, fields);
   },
-  async release({ dataset, records, project }, { body: { id }, fields, masked }, occasion) {
+  async release({ dataset, records, project }, { body: { id, meta }, fields, masked }, occasion) {
     await occasion.charge(1);
     const record = await records.find(id);
     const subject = { dataset: dataset.name, id };
     if (record === null) return { body: null, records: 0, subjects: [subject] };
     const persons = dataset.persons.length === 0 ? [] : listPersons(dataset, fields, record);
-    return { body: project(fields, masked)(record), records: 1, subjects: [subject, ...persons] };
+    return { body: project(fields, masked, meta)(record), records: 1, subjects: [subject, ...persons] };
   },
 };

@@ -38,6 +38,12 @@ export const fieldsSchema = {
   items: { type: 'string', pattern: fieldNamePattern },
 } as const;
 
+/** Whether each record tells where its values come from, as bodies have it. */
+export const metaSchema = {
+  type: 'boolean',
+  description: 'Adds to each record, as `meta`, the source, as-of date, level and masking of each field.',
+} as const;
+
 const ajv = new Ajv2020({ removeAdditional: false, coerceTypes: false });
 ajv.addFormat('date', isCalendarDate);
 

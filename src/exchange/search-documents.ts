@@ -6,10 +6,10 @@ import {
   exampleRequest,
   fieldsSchemaOf,
   pascal,
+  recordSchema,
   refusals,
   releaseHeaders,
   requestParameters,
-  valueSchemas,
 } from './documents.ts';
 import { operatorSchemas, operatorsOf, searchBodySchema } from './search.ts';
 
@@ -19,7 +19,7 @@ const searchCodes = enteredCodes.filter((code) => code !== 'invalid-id' && code 
 export function searchOperation(dataset: Dataset): Operation {
   const { fields } = exampleRequest(dataset);
   const searchable = [...dataset.fields.values()].filter((field) => field.searchable);
-  const { where, limit, after } = searchBodySchema.properties;
+  const { where, meta, limit, after } = searchBodySchema.properties;
   const schema = {
     ...searchBodySchema,
     properties: {
@@ -32,6 +32,7 @@ export function searchOperation(dataset: Dataset): Operation {
         description: 'What must hold, all of it: a value, or what the text begins with or contains.',
       },
       fields: fieldsSchemaOf(dataset),
+      meta,
       limit,
       after: { ...after, description: 'The `next` of the page before.' },
     },
@@ -59,7 +60,7 @@ export function searchOperation(dataset: Dataset): Operation {
             properties: {
               items: {
                 type: 'array',
-                items: { type: 'object', additionalProperties: false, properties: valueSchemas(dataset) },
+                items: recordSchema(dataset),
               },
               next: {
                 type: ['string', 'null'],

@@ -9,7 +9,7 @@ import { openCursor, sealCursor } from './cursor.ts';
 import { checkFields, type Rights } from './decision.ts';
 import type { Operation, Subject } from './operation.ts';
 import { listPersons } from './persons.ts';
-import { createBodyReader, fieldNamePattern, fieldsSchema, invalidRequest } from './request.ts';
+import { createBodyReader, fieldNamePattern, fieldsSchema, invalidRequest, metaSchema } from './request.ts';
 
 /** What is sought of a field: that it equals something, begins with it, or contains it. */
 type Sought = Scalar | { prefix: string } | { contains: string };
@@ -19,6 +19,8 @@ export interface SearchBody {
   where: Record<string, Sought>;
   /** The fields asked for, as sent; all that are granted when absent. */
   fields?: string[];
+  /** Whether each record tells where its values come from. */
+  meta?: boolean;
   limit?: number;
   after?: string | null;
 }
@@ -70,6 +72,7 @@ export const searchBodySchema = {
       },
     },
     fields: fieldsSchema,
+    meta: metaSchema,
     limit: { type: 'integer', minimum: 1, maximum: maxLimit, default: defaultLimit },
     after: { type: ['string', 'null'], maxLength: 400 },
   },
@@ -119,7 +122,7 @@ export const search: Operation<SearchBody> = {
       last === undefined
         ? null
         : sealCursor(cursorKey, scope, JSON.stringify(placeOf(dataset, conditions, last)), occasion.now);
-    const items = shown.map(project(fields, masked)).join(',');
+    const items = shown.map(project(fields, masked, body.meta)).join(',');
     const subjects = shown.flatMap((record): Subject[] => [
       { dataset: dataset.name, id: record[key] as string },
       ...listPersons(dataset, fields, record),

@@ -24,6 +24,8 @@ export interface LoadResult {
   sha256: string;
   /** Index of the load's entry in the audit log. */
   entry: number;
+  /** The day as of which the provider attests the records. */
+  as_of: string;
 }
 
 const statementTimeoutMs = 60 * 60_000;
@@ -34,7 +36,8 @@ const statementTimeoutMs = 60 * 60_000;
  * the audit log, becomes durable at once, or nothing does.
  *
  * @param dataset in its newest version
- * @param onProgress hears how many bytes of how many are read
+ * @param options.asOf the day as of which the records are attested, YYYY-MM-DD; the server's day when absent
+ * @param options.onProgress hears how many bytes of how many are read
  * @throws UserError when the file can't be read, or its header does not fit
  */
 export async function loadCsv(
@@ -42,9 +45,9 @@ export async function loadCsv(
   dataset: Dataset,
   file: string,
   actor: Actor,
-  onProgress?: (bytes: number, total: number) => void,
+  options: { asOf?: string; onProgress?: (bytes: number, total: number) => void } = {},
 ): Promise<LoadResult> {
-  const csv = await openCsvFile(file, onProgress);
+  const csv = await openCsvFile(file, options.onProgress);
   const { pool, close } = openDatabase(adminUrl, 'onevisit load', { maxConnections: 1, statementTimeoutMs });
   const rejects = createRejectsWriter(file);
   try {
@@ -54,8 +57,9 @@ export async function loadCsv(
       const rows = await stage(client, dataset, csv, rejects);
       await rejectRepeated(client, dataset, rejects);
       const { loaded, warned } = await countStaged(client);
-      await upsert(client, dataset);
-      const result = { rows, loaded, rejected: rejects.count, warned, sha256: csv.sha256() };
+      const as_of = options.asOf ?? (await today(client));
+      await upsert(client, dataset, as_of);
+      const result = { rows, loaded, rejected: rejects.count, warned, sha256: csv.sha256(), as_of };
       const entry = await enterActBy(client, actor, {
         kind: 'load',
         operation: 'load',
@@ -132,6 +136,11 @@ async function stage(
     throw reason ?? error;
   });
   return rows;
+}
+
+async function today(client: pg.PoolClient): Promise<string> {
+  const { rows } = await client.query<{ today: string }>('select current_date as today');
+  return rows[0]!.today;
 }
 
 async function countStaged(client: pg.PoolClient): Promise<{ loaded: number; warned: number }> {
@@ -212,15 +221,18 @@ async function rejectRepeated(
 }
 
 /** In the order of ids, so that two loads at once wait for one another instead of locking each other out. */
-async function upsert(client: pg.PoolClient, dataset: Dataset): Promise<void> {
-  const columns = [...dataset.fields.keys()];
-  const list = columns.map(quote).join(', ');
-  const others = columns.filter((column) => column !== dataset.key).map(quote);
+async function upsert(client: pg.PoolClient, dataset: Dataset, asOf: string): Promise<void> {
+  const columns = [...dataset.fields.keys()].map(quote);
+  const attested = dataset.asOf === null ? [] : [quote(dataset.asOf)];
+  const list = [...columns, ...attested].join(', ');
+  const values = [...columns, ...attested.map(() => '$1::date')].join(', ');
+  const others = [...columns, ...attested].filter((column) => column !== quote(dataset.key));
   const action =
     others.length === 0 ? 'nothing' : `update set ${others.map((c) => `${c} = excluded.${c}`).join(', ')}`;
   await client.query(
-    `insert into ${storeTable(dataset)} (${list}) select ${list} from staging order by ${quote(dataset.key)}
+    `insert into ${storeTable(dataset)} (${list}) select ${values} from staging order by ${quote(dataset.key)}
      on conflict (${quote(dataset.key)}) do ${action}`,
+    dataset.asOf === null ? [] : [asOf],
   );
 }
 

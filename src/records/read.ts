@@ -1,10 +1,14 @@
 import type pg from 'pg';
+import type { Dataset } from '../catalogue/catalogue.ts';
 import { relationOf } from '../catalogue/relations.ts';
 import { isDataError, type Link } from '../db/connection.ts';
 import { quote } from '../db/identifier.ts';
 import { Problem } from '../errors.ts';
 
-/** A record as the store has it: the dataset's fields in their order, null where a value is unknown. */
+/**
+ * A record as the store has it: the dataset's fields in their order, null where a value is unknown; behind them the
+ * day as of which it is attested, where the dataset tells it.
+ */
 export type StoredRecord = readonly unknown[];
 
 /** Reads the records of one dataset in one version. */
@@ -34,16 +38,22 @@ const maxPending = 10_000;
 const maxBatch = 500;
 
 /** What the reader needs to know of a dataset. */
-export type Readable = { name: string; version: number; key: string; fields: ReadonlyMap<string, unknown> };
+export type Readable = Pick<Dataset, 'name' | 'version' | 'key' | 'asOf'> & {
+  fields: ReadonlyMap<string, unknown>;
+};
+
+/** The columns of a record, in its order. */
+export function columnsOf({ fields, asOf }: Readable): string {
+  return [...fields.keys(), ...(asOf === null ? [] : [asOf])].map(quote).join(', ');
+}
 
 /** The statement that reads the records of a list of ids, in the order of the dataset's fields. */
 export function readStatement(dataset: Readable): { name: string; rowMode: 'array'; text: string } {
   const { schema, name } = relationOf(dataset);
-  const columns = [...dataset.fields.keys()].map(quote).join(', ');
   return {
     name: `read-${schema}-${name}`,
     rowMode: 'array',
-    text: `select ${columns} from ${quote(schema)}.${quote(name)} where ${quote(dataset.key)} = any($1::text[])`,
+    text: `select ${columnsOf(dataset)} from ${quote(schema)}.${quote(name)} where ${quote(dataset.key)} = any($1::text[])`,
   };
 }
 

@@ -3,7 +3,7 @@ import { relationOf } from '../catalogue/relations.ts';
 import { isServerError } from '../db/connection.ts';
 import { quote } from '../db/identifier.ts';
 import { Problem } from '../errors.ts';
-import type { Readable, StoredRecord } from './read.ts';
+import { columnsOf, type Readable, type StoredRecord } from './read.ts';
 
 /** What must hold of a field. */
 export interface Condition {
@@ -55,7 +55,6 @@ export function searchStatement(
   limit: number,
 ): { rowMode: 'array'; text: string; values: unknown[] } {
   const { schema, name } = relationOf(dataset);
-  const columns = [...dataset.fields.keys()].map(quote).join(', ');
   const key = quote(dataset.key);
   const values: unknown[] = [];
   const parameter = (value: unknown): string => `$${values.push(value)}`;
@@ -66,7 +65,7 @@ export function searchStatement(
     all.push(lead === null ? `${key} > ${parameter(after.id)}` : behind(lead, key, after, parameter));
   return {
     rowMode: 'array',
-    text: `select ${columns} from ${quote(schema)}.${quote(name)} where ${all.join(' and ')}
+    text: `select ${columnsOf(dataset)} from ${quote(schema)}.${quote(name)} where ${all.join(' and ')}
            order by ${lead === null ? key : `${lead} using ~<~, ${key}`} limit ${parameter(limit)}`,
     values,
   };

@@ -180,9 +180,11 @@ await t.test('loads a large file, and tells how far it is', async (t) => {
   );
   const file = newFile(t, `${header}\n${rows.join('\n')}\n`);
   const heard: number[] = [];
-  const result = await loadCsv(test.adminUrl, citizens, file, actor, (bytes, total) => {
-    t.equal(total, readFileSync(file).length);
-    heard.push(bytes);
+  const result = await loadCsv(test.adminUrl, citizens, file, actor, {
+    onProgress(bytes, total) {
+      t.equal(total, readFileSync(file).length);
+      heard.push(bytes);
+    },
   });
   t.match(result, { rows: 12_000, loaded: 1000, rejected: 11_000 });
   t.equal(heard.at(-1), readFileSync(file).length);
