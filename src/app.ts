@@ -55,6 +55,7 @@ export async function buildApp(gateway: Gateway, logTo?: DestinationStream): Pro
           tokens,
           metrics,
           personalIdsInUrls: config.personalIdsInUrls,
+          sandbox: config.embedded,
         });
         done();
       });

@@ -26,6 +26,15 @@ export const parameterComponents = {
     schema: { type: 'string', maxLength: 768 },
     example: 'clerk-17',
   },
+  Prefer: {
+    name: 'Prefer',
+    in: 'header',
+    required: false,
+    description:
+      '`dry-run`, in the sandbox alone: answers the decision and the entry that the exchange would leave, as ' +
+      '`application/vnd.onevisit.dry-run+json`; nothing is released, entered or counted. Elsewhere it is refused.',
+    schema: { type: 'string' },
+  },
   AcceptLanguage: {
     name: 'Accept-Language',
     in: 'header',

@@ -91,6 +91,7 @@ export const requestParameters = [
   ref('parameters', 'ExchangePurpose'),
   ref('parameters', 'ExchangeCase'),
   ref('parameters', 'ExchangeOfficial'),
+  ref('parameters', 'Prefer'),
   ref('parameters', 'AcceptLanguage'),
   ref('parameters', 'Traceparent'),
 ];

@@ -1,17 +1,16 @@
 import type { Appender } from '../audit/append.ts';
-import { commitToBody, encodeEntry, subjectRef, type Entry, type LogSecrets } from '../audit/entry.ts';
+import { encodeEntry, type Entry, type LogSecrets } from '../audit/entry.ts';
 import { recordUnderAuthority, type Recorded } from '../audit/record.ts';
 import type { Sealer } from '../audit/seal.ts';
 import type { Dataset } from '../catalogue/catalogue.ts';
 import { Problem } from '../errors.ts';
 import type { Authority, AuthorityView } from '../grants/authority.ts';
 import type { Limits } from '../grants/limits.ts';
-import { challenge, requireLiveClient, type AccessToken } from '../identity/access-token.ts';
+import { challenge, requireLiveClient } from '../identity/access-token.ts';
 import { decide, type Decision, type Permission } from './decision.ts';
-import { newOccasion, type Occasion } from './occasion.ts';
-import type { Operation, Release, ServedDataset, Subject } from './operation.ts';
-import type { DataRequest } from './request.ts';
-import { inSlices, sliceSize } from './slices.ts';
+import { describe, nameSubjects, type Incoming, type Outcome } from './describe.ts';
+import { newOccasion, rehearsedOccasion, type Occasion, type OccasionOf } from './occasion.ts';
+import type { ServedDataset } from './operation.ts';
 
 /** What an exchange needs of the gateway. */
 export interface ExchangeContext {
@@ -22,20 +21,6 @@ export interface ExchangeContext {
   limits: Limits;
   now: () => Date;
 }
-
-/** One data request whose token was verified: here an exchange begins. */
-export interface Incoming<Body> {
-  id: string;
-  token: AccessToken;
-  operation: Operation<Body>;
-  request: DataRequest<Body>;
-}
-
-/** What an exchange came to, before it is on the record. */
-type Outcome<Body> =
-  | { kind: 'released'; decision: Permission<Body>; release: Release; body: string | Buffer }
-  | { kind: 'absent'; decision: Permission<Body>; release: Release; body: string | Buffer | null }
-  | { kind: 'refused'; problem: Problem; subjects: readonly Subject[] };
 
 /** What is answered once the entry is durable. */
 export type Answer = {
@@ -53,21 +38,54 @@ export async function exchange<Body>(
   served: ServedDataset,
   incoming: Incoming<Body>,
 ): Promise<Answer> {
-  const { dataset } = served;
   const occasion = newOccasion(context, incoming.token);
   const recorded = await recordUnderAuthority(context.log, context.authority, async (authority) => {
     requireLiveClient(authority, incoming.token);
-    const now = context.now();
-    const decision = decideIncoming(authority, dataset, incoming, now);
-    const outcome = decision.allowed
-      ? await carryOut(decision, served, incoming, occasion(decision.limited, now))
-      : await refuse(decision.problem, served, incoming);
-    const subjects = outcome.kind === 'refused' ? outcome.subjects : outcome.release.subjects;
-    const known = subjects.length === 0 ? null : await nameSubjects(context, subjects, incoming.id);
-    const { entry, salt } = describe(context, dataset, incoming, { authority, now, known }, outcome);
-    return { leaf: encodeEntry(entry), result: { outcome, salt } };
+    const { entry, ...result } = await make(context, served, incoming, authority, occasion);
+    return { leaf: encodeEntry(entry), result };
   });
-  return answer(dataset, recorded, recorded.result.outcome, recorded.result.salt);
+  return answer(served.dataset, recorded, recorded.result.outcome, recorded.result.salt);
+}
+
+/**
+ * What an exchange would come to now, and the entry that it would leave. Nothing of the record is answered, nothing
+ * is entered, and no limit of the day is touched: for the sandbox alone.
+ *
+ * @throws Problem as `exchange`
+ */
+export async function rehearse<Body>(
+  context: ExchangeContext,
+  served: ServedDataset,
+  incoming: Incoming<Body>,
+): Promise<{ decision: Decision<Body>; entry: unknown }> {
+  const authority = context.authority.current();
+  requireLiveClient(authority, incoming.token);
+  const occasion = rehearsedOccasion(context, incoming.token);
+  const { decision, entry } = await make(context, served, incoming, authority, occasion);
+  return { decision, entry: JSON.parse(encodeEntry(entry).bytes.toString()) as unknown };
+}
+
+/** Decides, reads, and writes the entry down; nothing of it has an effect yet but what the day's limits count. */
+async function make<Body>(
+  context: ExchangeContext,
+  served: ServedDataset,
+  incoming: Incoming<Body>,
+  authority: Authority,
+  occasion: OccasionOf,
+): Promise<{ decision: Decision<Body>; outcome: Outcome<Body>; entry: Entry; salt: Buffer | null }> {
+  const now = context.now();
+  const decision = decideIncoming(authority, served.dataset, incoming, now);
+  const outcome = decision.allowed
+    ? await carryOut(decision, served, incoming, occasion(decision.limited, now))
+    : await refuse(decision.problem, served, incoming);
+  const subjects = outcome.kind === 'refused' ? outcome.subjects : outcome.release.subjects;
+  const known = subjects.length === 0 ? null : await nameSubjects(context, subjects, incoming.id);
+  const described = describe(context.secrets, served.dataset, incoming, { authority, now, known }, outcome);
+  return {
+    decision: outcome.kind === 'refused' ? { allowed: false, problem: outcome.problem } : decision,
+    outcome,
+    ...described,
+  };
 }
 
 /** The refusal of a token that may not ask for data. */
@@ -116,79 +134,6 @@ async function refuse<Body>(
 ): Promise<Outcome<Body>> {
   const subjects = request.body === null ? [] : await operation.listSubjects(dataset, request.body);
   return { kind: 'refused', problem, subjects };
-}
-
-/** Subjects as an entry has them. */
-interface NamedSubjects {
-  refs: string[];
-  sealed: string;
-  dataKeyId: string;
-}
-
-async function nameSubjects(
-  { secrets, sealer }: ExchangeContext,
-  subjects: readonly Subject[],
-  entryId: string,
-): Promise<NamedSubjects> {
-  const refs: string[] = [];
-  const name = (slice: readonly Subject[]): void => {
-    for (const { dataset, id } of slice) refs.push(subjectRef(secrets, dataset, id));
-  };
-  if (subjects.length <= sliceSize) name(subjects);
-  else await inSlices(subjects, name);
-  const dataKey = await sealer.dataKey();
-  return {
-    refs,
-    sealed: dataKey.seal(
-      subjects.map(({ id }) => id),
-      entryId,
-    ),
-    dataKeyId: dataKey.id,
-  };
-}
-
-/** The exchange as its entry tells it: subjects hashed and sealed, the body bound but not stored. */
-function describe<Body>(
-  { secrets }: ExchangeContext,
-  dataset: Dataset,
-  { id, token, operation, request }: Incoming<Body>,
-  state: { authority: Authority; now: Date; known: NamedSubjects | null },
-  outcome: Outcome<Body>,
-): { entry: Entry; salt: Buffer | null } {
-  const { authority, now, known } = state;
-  const refused = outcome.kind === 'refused';
-  const binding = refused || outcome.body === null ? null : commitToBody(secrets, id, outcome.body);
-  const purposeKnown = request.purpose !== null && authority.purposes.has(request.purpose);
-  const asked = request.body === null ? undefined : operation.listFields(request.body);
-  const knownAsked = asked?.filter((name) => dataset.fields.has(name));
-  const fields = refused ? knownAsked && [...new Set(knownAsked)] : outcome.decision.fields;
-  const entry: Entry = {
-    kind: 'exchange',
-    id,
-    time: now,
-    trace_id: request.traceId ?? undefined,
-    consumer: token.department,
-    client: token.clientId,
-    official: request.official === null ? undefined : { id: request.official, proof: 'asserted' },
-    provider: dataset.provider,
-    dataset: dataset.name,
-    version: dataset.version,
-    operation: operation.name,
-    purpose: purposeKnown ? request.purpose! : undefined,
-    case: request.caseNumber ?? undefined,
-    grants: refused ? undefined : [...outcome.decision.grants],
-    fields: fields?.toSorted(),
-    subjects: known?.refs,
-    sealed: known?.sealed,
-    data_key: known?.dataKeyId,
-    subject_key: known === null ? undefined : secrets.subjectKeyId,
-    outcome: outcome.kind,
-    code: refused ? outcome.problem.code : undefined,
-    records: refused ? undefined : outcome.release.records,
-    body: binding?.commitment,
-    details: refused ? undefined : outcome.release.details,
-  };
-  return { entry, salt: binding?.salt ?? null };
 }
 
 function answer<Body>(

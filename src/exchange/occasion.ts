@@ -15,15 +15,16 @@ export interface Occasion {
   countAttempt(subject: { dataset: string; id: string }): Promise<void>;
 }
 
+/** The occasion as a decision meets it: with the grants that limit it, at its time. */
+export type OccasionOf = (limited: readonly Grant[], now: Date) => Occasion;
+
 /**
  * The occasion of one exchange. What it takes of the day it takes once, however often it is decided.
- *
- * @returns the occasion as a decision meets it: with the grants that limit it, at its time
  */
 export function newOccasion(
   { limits, secrets }: { limits: Limits; secrets: LogSecrets },
   { department, clientId }: { department: string; clientId: string },
-): (limited: readonly Grant[], now: Date) => Occasion {
+): OccasionOf {
   const charged = new Set<string>();
   let attempted = false;
   return (limited, now) => ({
@@ -41,5 +42,19 @@ export function newOccasion(
       await limits.countAttempt(department, subjectRef(secrets, dataset, id), now);
       attempted = true;
     },
+  });
+}
+
+/** The occasion of an exchange that is only rehearsed: nothing is counted. */
+export function rehearsedOccasion(
+  { limits }: { limits: Limits },
+  { clientId }: { clientId: string },
+): OccasionOf {
+  return (_limited, now) => ({
+    client: clientId,
+    now,
+    today: () => limits.calendar.dayOf(now),
+    charge: () => Promise.resolve(),
+    countAttempt: () => Promise.resolve(),
   });
 }

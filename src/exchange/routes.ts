@@ -6,7 +6,8 @@ import { documented, type Operation as Document } from '../openapi.ts';
 import { batch } from './batch.ts';
 import { batchOperation } from './batch-documents.ts';
 import { getOperation, readOperation } from './documents.ts';
-import { exchange, exchangeScopeMissing, type ExchangeContext } from './exchange.ts';
+import { dryRunDocument, dryRunMediaType, dryRunRefused, prefersDryRun } from './dry-run.ts';
+import { exchange, exchangeScopeMissing, rehearse, type ExchangeContext } from './exchange.ts';
 import { createGate } from './gate.ts';
 import type { Operation, ServedDataset } from './operation.ts';
 import { read } from './read.ts';
@@ -29,6 +30,8 @@ export interface ExchangeRoutesOptions {
   tokens: Tokens;
   metrics: Metrics;
   personalIdsInUrls: boolean;
+  /** Made-up data alone: exchanges may be rehearsed. */
+  sandbox: boolean;
 }
 
 /** Exchanges of many subjects that are in work at a time: the answers of all of them are held in memory. */
@@ -64,6 +67,10 @@ export function registerExchangeRoutes(scope: FastifyInstance, options: Exchange
     reply: FastifyReply,
     request: DataRequest<Body>,
   ): Promise<FastifyReply> {
+    if (prefersDryRun(httpRequest.headers)) {
+      if (options.sandbox) return answerDryRun(served, operation, httpRequest, reply, request);
+      request = { ...request, headerFault: request.headerFault ?? dryRunRefused() };
+    }
     const { name, version } = served.dataset;
     const finish = metrics.exchangeStarted({ dataset: `v${version}/${name}`, operation: operation.name });
     try {
@@ -81,6 +88,25 @@ export function registerExchangeRoutes(scope: FastifyInstance, options: Exchange
       finish('failed', error instanceof Problem ? error.code : 'internal-error');
       throw error;
     }
+  }
+
+  async function answerDryRun<Body>(
+    served: ServedDataset,
+    operation: Operation<Body>,
+    httpRequest: FastifyRequest,
+    reply: FastifyReply,
+    request: DataRequest<Body>,
+  ): Promise<FastifyReply> {
+    const token = httpRequest.accessToken!;
+    const rehearsed = await rehearse(context, served, { id: httpRequest.id, token, operation, request });
+    return reply
+      .headers({
+        'exchange-id': httpRequest.id,
+        'cache-control': 'no-store',
+        'preference-applied': 'dry-run',
+      })
+      .type(dryRunMediaType)
+      .send(JSON.stringify(dryRunDocument(rehearsed)));
   }
 
   function registerPost<Body>(served: ServedDataset, operation: Operation<Body>, document: Document): void {
