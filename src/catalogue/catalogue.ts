@@ -3,6 +3,7 @@ import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
 import { UserError, type Text } from '../errors.ts';
+import { findConcepts, type Concept } from './concepts.ts';
 import { datasetSchema, reservedDatasetNames, reservedFieldNames } from './dataset-schema.ts';
 import { idFormats, isCalendarDate } from './formats.ts';
 import type { Mask } from './mask.ts';
@@ -25,6 +26,10 @@ export interface Field {
   name: string;
   /** Its place among the dataset's fields, and in a record. */
   at: number;
+  /** What the version before called it, or what of it this is a part of; null where the file says nothing. */
+  formerly: string | null;
+  /** What grants name, the same in every version. */
+  concept: Concept;
   level: Level;
   /** What is hidden unless a grant says plain; null on fields below L3. */
   mask: Mask | null;
@@ -51,6 +56,8 @@ export interface Dataset {
   personal: boolean;
   sharing: 'unconditional' | 'conditional' | 'prohibited';
   fields: ReadonlyMap<string, Field>;
+  /** What every name means that a field has in any version. */
+  concepts: ReadonlyMap<string, Concept>;
   /** The fields that hold another subject's id: their names, places among the fields, and that subject's dataset. */
   persons: readonly { name: string; at: number; subject: string }[];
   schema: Record<string, unknown>;
@@ -80,7 +87,10 @@ interface DatasetFile {
     as_of?: string;
     personal: boolean;
     sharing: Dataset['sharing'];
-    fields: Record<string, { level: Level; searchable: boolean; mask?: Mask; subject?: string }>;
+    fields: Record<
+      string,
+      { level: Level; searchable: boolean; mask?: Mask; subject?: string; formerly?: string }
+    >;
   };
 }
 
@@ -99,7 +109,7 @@ const schemasFolder = fileURLToPath(new URL('../../schemas', import.meta.url));
  */
 export function loadCatalogue(folder: string = schemasFolder): Catalogue {
   const faults: string[] = [];
-  const datasets: Dataset[] = [];
+  const read: Unlinked[] = [];
   for (const versionName of readdirSync(folder).sort()) {
     const version = /^v([1-9]\d*)$/.exec(versionName)?.[1];
     if (version === undefined) {
@@ -109,12 +119,13 @@ export function loadCatalogue(folder: string = schemasFolder): Catalogue {
     for (const fileName of readdirSync(join(folder, versionName)).sort()) {
       const file = join(folder, versionName, fileName);
       const { dataset, faults: found } = readDataset(file, fileName, Number(version));
-      if (dataset !== null) datasets.push(dataset);
+      if (dataset !== null) read.push(dataset);
       const shown = relative(join(folder, '..'), file);
       faults.push(...found.map(({ pointer, reason }) => `${shown}: ${pointer || '(root)'}: ${reason}`));
     }
   }
-  faults.push(...findStrangers(datasets));
+  const { datasets, faults: unlinked } = linkVersions(read);
+  faults.push(...unlinked, ...findStrangers(datasets));
   if (faults.length > 0) throw new UserError(`the catalogue has faults:\n  ${faults.join('\n  ')}`);
   return {
     datasets,
@@ -123,6 +134,33 @@ export function loadCatalogue(folder: string = schemasFolder): Catalogue {
       return versions.sort((a, b) => b.version - a.version)[0] ?? null;
     },
   };
+}
+
+/** A dataset whose fields know nothing of other versions yet. */
+type Unlinked = Omit<Dataset, 'fields' | 'concepts'> & {
+  fields: ReadonlyMap<string, Omit<Field, 'concept'>>;
+};
+
+/** Gives each field its concept, out of all versions of its dataset. */
+function linkVersions(read: readonly Unlinked[]): { datasets: Dataset[]; faults: string[] } {
+  const datasets: Dataset[] = [];
+  const faults: string[] = [];
+  for (const versions of Map.groupBy(read, ({ name }) => name).values()) {
+    versions.sort((a, b) => a.version - b.version);
+    const { concepts, faults: found } = findConcepts(versions.map(({ fields }) => fields));
+    for (const { at, field, pointer, reason } of found) {
+      const where = ['/x-dataset/fields', field, ...(pointer === null ? [] : [pointer])].join('/');
+      faults.push(`schemas/v${versions[at]!.version}/${versions[at]!.name}.json: ${where}: ${reason}`);
+    }
+    if (found.length > 0) continue;
+    for (const { fields, ...dataset } of versions) {
+      const linked = [...fields].map(
+        ([name, field]) => [name, { ...field, concept: concepts.get(name)! }] as const,
+      );
+      datasets.push({ ...dataset, concepts, fields: new Map(linked) });
+    }
+  }
+  return { datasets, faults };
 }
 
 /** Fields that hold the ids of subjects of no dataset that there is. */
@@ -142,7 +180,7 @@ function readDataset(
   file: string,
   fileName: string,
   version: number,
-): { dataset: Dataset | null; faults: SchemaFault[] } {
+): { dataset: Unlinked | null; faults: SchemaFault[] } {
   let content: unknown;
   try {
     content = JSON.parse(readFileSync(file, 'utf8'));
@@ -223,14 +261,15 @@ function findBadExamples(declared: DatasetFile, validate: ValidateFunction): Sch
   }));
 }
 
-function toDataset(declared: DatasetFile, version: number, validate: ValidateFunction): Dataset {
+function toDataset(declared: DatasetFile, version: number, validate: ValidateFunction): Unlinked {
   const { properties, 'x-dataset': annotations } = declared;
-  const fields = new Map<string, Field>();
+  const fields = new Map<string, Omit<Field, 'concept'>>();
   for (const [name, schema] of Object.entries(properties)) {
     const annotation = annotations.fields[name]!;
     fields.set(name, {
       name,
       at: fields.size,
+      formerly: annotation.formerly ?? null,
       level: annotation.level,
       mask: annotation.mask ?? null,
       searchable: annotation.searchable,

@@ -62,6 +62,7 @@ export const datasetSchema = {
       properties: {
         level: { enum: ['L1', 'L2', 'L3', 'L4'] },
         searchable: { type: 'boolean' },
+        formerly: { type: 'string', pattern: '^[a-z][a-z0-9_]{0,62}$' },
         subject: { type: 'string', pattern: '^[a-z][a-z0-9_]{1,62}$' },
         mask: {
           type: 'object',

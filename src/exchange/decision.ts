@@ -1,5 +1,6 @@
 import { closest, distance } from 'fastest-levenshtein';
-import type { Dataset } from '../catalogue/catalogue.ts';
+import type { Dataset, Field } from '../catalogue/catalogue.ts';
+import { covers, coversAny } from '../catalogue/concepts.ts';
 import { Problem, type Explanation, type Text } from '../errors.ts';
 import type { Authority, Grant } from '../grants/authority.ts';
 import type { AccessToken } from '../identity/access-token.ts';
@@ -76,7 +77,7 @@ function permit<Body>(
   if (request.body === null) throw request.bodyFault;
   const use = rule.allows;
   const fields = rule.checkBody({ dataset, purpose, use, grants }, request.body);
-  const used = grants.filter((grant) => fields.some((name) => gives(grant, name, use)));
+  const used = grants.filter((grant) => fields.some((name) => gives(grant, dataset.fields.get(name)!, use)));
   return {
     allowed: true,
     body: request.body,
@@ -89,8 +90,8 @@ function permit<Body>(
 }
 
 /** Whether a grant lets a field be used so: what may be read may be verified as well. */
-function gives(grant: Grant, name: string, use: Use): boolean {
-  return grant.fields.includes(name) || (use === 'verify' && grant.verifyFields.includes(name));
+function gives(grant: Grant, field: Field, use: Use): boolean {
+  return covers(field, grant.fields) || (use === 'verify' && covers(field, grant.verifyFields));
 }
 
 /** Whether a field is released masked. */
@@ -128,13 +129,15 @@ function findGrants(
 ): Grant[] {
   const nowMs = now.getTime();
   // A grant for fields that this version does not have is none here.
-  const isOf = (name: string): boolean => dataset.fields.has(name);
   const begun = grants.filter(
-    (grant) => grant.validFromMs <= nowMs && (grant.fields.some(isOf) || grant.verifyFields.some(isOf)),
+    (grant) =>
+      grant.validFromMs <= nowMs &&
+      (coversAny(dataset.fields.values(), grant.fields) ||
+        coversAny(dataset.fields.values(), grant.verifyFields)),
   );
-  const covers = (grant: Grant): boolean => grant.purposes.includes(purpose);
+  const names = (grant: Grant): boolean => grant.purposes.includes(purpose);
   const isLive = (grant: Grant): boolean => grant.status === 'active' && nowMs < grant.validUntilMs;
-  const inForce = begun.filter((grant) => isLive(grant) && covers(grant));
+  const inForce = begun.filter((grant) => isLive(grant) && names(grant));
   if (inForce.length > 0 && dataset.sharing !== 'prohibited') return inForce;
 
   const refuse = (code: 'grant-suspended' | 'grant-expired' | 'purpose-not-granted' | 'no-grant'): Problem =>
@@ -144,8 +147,8 @@ function findGrants(
   const expired = begun.filter(
     ({ status, validUntilMs }) => validUntilMs <= nowMs && (status === 'active' || status === 'suspended'),
   );
-  if (suspended.some(covers)) throw refuse('grant-suspended');
-  if (expired.some(covers)) throw refuse('grant-expired');
+  if (suspended.some(names)) throw refuse('grant-suspended');
+  if (expired.some(names)) throw refuse('grant-expired');
   if (begun.some(isLive)) throw refuse('purpose-not-granted');
   if (suspended.length > 0) throw refuse('grant-suspended');
   if (expired.length > 0) throw refuse('grant-expired');
@@ -176,7 +179,8 @@ export function checkFields(
   pointerTo: (name: string, i: number) => string = (_name, i) => `#/fields/${i}`,
 ): readonly string[] {
   const { dataset, grants, use } = rights;
-  const isGranted = (name: string): boolean => grants.some((grant) => gives(grant, name, use));
+  const isGranted = (name: string): boolean =>
+    grants.some((grant) => gives(grant, dataset.fields.get(name)!, use));
   if (asked === undefined) {
     const granted = [...dataset.fields.keys()].filter(isGranted);
     if (granted.length === 0) throw fieldsNotGranted(rights, listVerifiable(rights));
@@ -199,7 +203,10 @@ function fieldsNotGranted({ dataset, purpose }: Rights, missing: string[]): Prob
 
 /** What may be verified and not be read. */
 function listVerifiable({ dataset, grants }: Rights): string[] {
-  return [...dataset.fields.keys()].filter((name) => grants.some((grant) => gives(grant, name, 'verify')));
+  const fields = [...dataset.fields.values()];
+  return fields
+    .filter((field) => grants.some((grant) => gives(grant, field, 'verify')))
+    .map(({ name }) => name);
 }
 
 function unknownField(

@@ -30,6 +30,7 @@ export interface GrantSummary {
 export interface GrantTerms {
   consumer: string;
   dataset: string;
+  /** By the names of any version; the grant has their concepts. */
   fields: string[];
   plainFields: string[];
   /** Fields that may be verified and not read. */
@@ -57,13 +58,13 @@ export async function addGrant(
   actor: Actor,
   terms: GrantTerms,
 ): Promise<{ id: string; entry: number }> {
-  const { provider } = await checkTerms(database, catalogue, terms);
+  const { provider, fields, plainFields, verifyFields } = await checkTerms(database, catalogue, terms);
   const id = randomUUID();
   const details = {
     consumer: terms.consumer,
-    fields: [...new Set(terms.fields)].sort(),
-    plain_fields: [...new Set(terms.plainFields)].sort(),
-    verify_fields: [...new Set(terms.verifyFields)].sort(),
+    fields,
+    plain_fields: plainFields,
+    verify_fields: verifyFields,
     purposes: [...new Set(terms.purposes)].sort(),
     requires: [...new Set(terms.requires)].sort(),
     status: terms.status ?? 'active',
@@ -166,7 +167,24 @@ export async function startOfDay(database: Database, date: string, timeZone: str
   return rows[0]!.at;
 }
 
-async function checkTerms(database: Database, catalogue: Catalogue, terms: GrantTerms): Promise<Dataset> {
+/** What the terms come to: who provides, and the concepts, each once and sorted. */
+interface CheckedTerms {
+  provider: string;
+  fields: string[];
+  plainFields: string[];
+  verifyFields: string[];
+}
+
+/** The concepts of names that some version of the dataset has. */
+function conceptsOf(dataset: Dataset, names: readonly string[]): string[] {
+  return [...new Set(names.map((name) => dataset.concepts.get(name)!.name))].sort();
+}
+
+async function checkTerms(
+  database: Database,
+  catalogue: Catalogue,
+  terms: GrantTerms,
+): Promise<CheckedTerms> {
   await requireDepartment(database, terms.consumer);
   const dataset = catalogue.findNewest(terms.dataset);
   if (dataset === null) {
@@ -176,12 +194,15 @@ async function checkTerms(database: Database, catalogue: Catalogue, terms: Grant
   if (dataset.sharing === 'prohibited')
     throw new UserError(`the dataset ${dataset.name} is not to be shared`);
   const named = [...terms.fields, ...(terms.verifyFields ?? [])];
-  const unknownFields = named.filter((name) => !dataset.fields.has(name));
+  const unknownFields = [...named, ...terms.plainFields].filter((name) => !dataset.concepts.has(name));
   if (unknownFields.length > 0)
     throw new UserError(
       `${dataset.name} has no field ${unknownFields.join(', ')}; it has ${[...dataset.fields.keys()].join(', ')}`,
     );
-  const ungranted = terms.plainFields.filter((name) => !terms.fields.includes(name));
+  const fields = conceptsOf(dataset, terms.fields);
+  const plainFields = conceptsOf(dataset, terms.plainFields);
+  const verifyFields = conceptsOf(dataset, terms.verifyFields ?? []);
+  const ungranted = plainFields.filter((name) => !fields.includes(name));
   if (ungranted.length > 0)
     throw new UserError(`plain fields must be among the fields: ${ungranted.join(', ')} is not`);
   const purposes = await database.selectFrom('registry.purpose').select('code').execute();
@@ -199,7 +220,7 @@ async function checkTerms(database: Database, catalogue: Catalogue, terms: Grant
   if (!Number.isSafeInteger(quota) || quota < 1)
     throw new UserError('a daily quota is a whole number of subjects, at least 1');
   if (terms.validUntil <= terms.validFrom) throw new UserError('a grant must end after it begins');
-  return dataset;
+  return { provider: dataset.provider, fields, plainFields, verifyFields };
 }
 
 function enterGrantAct(
