@@ -80,9 +80,14 @@ export async function buildApp(gateway: Gateway, logTo?: DestinationStream): Pro
           staticCSP: docsPolicy,
           theme: {
             title: 'OneVisit',
-            css: [{ filename: 'onevisit.css', content: '.swagger-ui .topbar { display: none }' }],
+            css: [{ filename: 'onevisit.css', content: docsStyle }],
           },
-          uiConfig: { docExpansion: 'list', defaultModelsExpandDepth: 0, supportedSubmitMethods: [] },
+          uiConfig: {
+            docExpansion: 'list',
+            defaultModelsExpandDepth: 0,
+            supportedSubmitMethods: [],
+            urls: versions.map((one) => ({ url: `/openapi/v${one}.json`, name: `v${one}` })),
+          },
         });
       }
       scope.get(`/openapi/v${version}.json`, (_request, reply) => reply.send(scope.swagger()));
@@ -92,6 +97,9 @@ export async function buildApp(gateway: Gateway, logTo?: DestinationStream): Pro
   await app.ready();
   return app;
 }
+
+/** Of the bar at its top, the page shows the choice of a version alone. */
+const docsStyle = '.swagger-ui .topbar .link { display: none }';
 
 /** What the documents' page may load: its own files, and nothing from elsewhere. */
 const docsPolicy = {

@@ -112,9 +112,22 @@ export async function registerOpenApi(scope: FastifyInstance, version: number): 
       for (const methods of Object.values(openapi.paths))
         for (const [method, operation] of Object.entries(methods))
           methods[method] = (operation as { [extension]: Operation })[extension];
-      return openapi as never;
+      return withoutUnused(openapi) as never;
     },
   });
+}
+
+/** Leaves out the components that nothing in the document refers to. */
+function withoutUnused<T extends object>(openapi: T): T {
+  const { components, ...rest } = openapi as { components: Record<string, Record<string, object>> };
+  const used = JSON.stringify(rest);
+  const isUsed = (kind: string, name: string): boolean =>
+    used.includes(kind === 'securitySchemes' ? `{"${name}":[` : `"#/components/${kind}/${name}"`);
+  const kept = Object.entries(components).map(([kind, named]) => [
+    kind,
+    Object.fromEntries(Object.entries(named).filter(([name]) => isUsed(kind, name))),
+  ]);
+  return { ...openapi, components: Object.fromEntries(kept) };
 }
 
 function hasOperation(schema: FastifySchema | undefined): boolean {

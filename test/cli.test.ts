@@ -154,8 +154,14 @@ await t.test('says that the documents are current, or which are not', async (t) 
 await t.test('lists the datasets without any database', async (t) => {
   const { code, stdout } = await runCommand(['dataset', 'list', '--json']);
   t.equal(code, 0);
-  const { items, next } = JSON.parse(stdout) as { items: { name: string; fields: string[] }[]; next: null };
-  t.same(items.map(({ name }) => name).sort(), ['citizens', 'enterprises']);
+  const { items, next } = JSON.parse(stdout) as {
+    items: { name: string; version: number; fields: string[] }[];
+    next: null;
+  };
+  t.same(
+    items.map(({ name, version }) => `${name} v${version}`),
+    ['citizens v1', 'citizens v2', 'enterprises v1'],
+  );
   t.ok(items.every(({ fields }) => fields.includes('id')));
   t.equal(next, null);
   const table = await runCommand(['dataset', 'list']);

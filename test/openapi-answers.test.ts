@@ -33,6 +33,21 @@ await t.test('answers every persona in the documented form', async (t) => {
   t.equal((await test.read('citizens', { id: citizen })).statusCode, 200, 'there was something to answer');
 });
 
+await t.test('answers every citizen in the documented form of version 2', async (t) => {
+  const document = (await app.inject({ url: '/openapi/v2.json' })).json<Document>();
+  const judge = createJudge(document);
+  const asked = personas.filter((one) => one.dataset === 'citizens').map(({ id }) => id);
+  for (const id of asked) {
+    const answer = await test.read('citizens', { id }, { version: 2 });
+    judge.checkAnswer(t, 'readCitizens', answer);
+    if (answer.statusCode === 200) t.ok(Object.keys(answer.json<object>()).length > 8);
+  }
+  judge.checkAnswer(t, 'batchCitizens', await test.ask('batch', 'citizens', { ids: asked }, { version: 2 }));
+  const refused = await test.read('citizens', { id: citizen, fields: ['occupation'] }, { version: 2 });
+  t.equal(refused.statusCode, 403);
+  judge.checkAnswer(t, 'readCitizens', refused);
+});
+
 await t.test('refuses a read in the documented form, whatever is wrong', async (t) => {
   const refused: [string, string, Parameters<typeof test.read>[1], Parameters<typeof test.read>[2]][] = [
     ['token-missing', 'citizens', { id: citizen }, { token: null }],

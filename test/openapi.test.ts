@@ -6,35 +6,53 @@ import { errorTable } from '../src/errors.ts';
 import { createJudge, methods, type Document, type MediaType } from './fixtures/openapi-document.ts';
 import { startGateway } from './helper.ts';
 
-const file = join(import.meta.dirname, '..', 'openapi', 'v1.json');
-const committed = JSON.parse(readFileSync(file, 'utf8')) as Document;
-const judge = createJudge(committed);
-const { operations } = judge;
 const test = await startGateway(t);
-
-await t.test('serves the document that is committed', async (t) => {
-  const response = await test.app.inject({ url: '/openapi/v1.json' });
-  t.equal(response.statusCode, 200);
-  t.match(response.headers['content-type'], /^application\/json/);
-  t.same(response.json(), committed);
-  t.ok(operations.length >= 10);
+const versions = ['v1', 'v2'].map((version) => {
+  const file = join(import.meta.dirname, '..', 'openapi', `${version}.json`);
+  const committed = JSON.parse(readFileSync(file, 'utf8')) as Document;
+  return { version, file, committed, judge: createJudge(committed) };
 });
+const [{ committed, judge }] = versions as [(typeof versions)[0]];
+const { operations } = judge;
 
-await t.test('has nothing that a linter of OpenAPI would object to', async (t) => {
-  const config = await createConfig({ extends: ['recommended'] });
-  const problems = await lint({ ref: file, config });
-  t.same(
-    problems.map(({ severity, ruleId, location }) => `${severity} ${ruleId} ${location[0]?.pointer}`),
-    [],
-  );
-});
+for (const { version, file, committed, judge } of versions) {
+  const { operations } = judge;
 
-await t.test('has a summary, a tag and an id of its own for every operation', async (t) => {
-  const ids = operations.map(({ operation }) => operation.operationId);
-  t.equal(new Set(ids).size, ids.length);
-  for (const { path, operation } of operations)
-    t.match(operation, { summary: /\S/, tags: [/\S/], operationId: /^[a-z]\w+$/ }, path);
-});
+  await t.test(`serves the document of ${version} that is committed`, async (t) => {
+    const response = await test.app.inject({ url: `/openapi/${version}.json` });
+    t.equal(response.statusCode, 200);
+    t.match(response.headers['content-type'], /^application\/json/);
+    t.same(response.json(), committed);
+    t.ok(operations.length >= (version === 'v1' ? 10 : 2));
+  });
+
+  await t.test(`has nothing in ${version} that a linter of OpenAPI would object to`, async (t) => {
+    const config = await createConfig({ extends: ['recommended'] });
+    const problems = await lint({ ref: file, config });
+    t.same(
+      problems.map(({ severity, ruleId, location }) => `${severity} ${ruleId} ${location[0]?.pointer}`),
+      [],
+    );
+  });
+
+  await t.test(`has a summary, a tag and an id of its own for every operation of ${version}`, async (t) => {
+    const ids = operations.map(({ operation }) => operation.operationId);
+    t.equal(new Set(ids).size, ids.length);
+    for (const { path, operation } of operations)
+      t.match(operation, { summary: /\S/, tags: [/\S/], operationId: /^[a-z]\w+$/ }, path);
+  });
+
+  await t.test(`names in ${version} only components that it has, and has none beside`, async (t) => {
+    const { components } = committed;
+    const refs = [...JSON.stringify(committed).matchAll(/"\$ref":"([^"]+)"/g)].map((match) => match[1]!);
+    t.ok(refs.length > 20);
+    for (const $ref of new Set(refs)) t.ok(judge.resolve({ $ref }), $ref);
+    const had = (['schemas', 'parameters', 'headers'] as const).flatMap((kind) =>
+      Object.keys(components[kind]).map((name) => `#/components/${kind}/${name}`),
+    );
+    t.same(had.sort(), [...new Set(refs)].sort());
+  });
+}
 
 /** Every example of a media type, a parameter or a header. */
 function examplesOf(media: MediaType): unknown[] {
@@ -42,41 +60,42 @@ function examplesOf(media: MediaType): unknown[] {
   return media.example === undefined ? named : [media.example, ...named];
 }
 
-await t.test('shows examples that its schemas accept', async (t) => {
-  let checked = 0;
-  const check = (schema: object, example: unknown, where: string): void => {
-    checked++;
-    const faults = judge.faultsOf(schema, example);
-    if (faults.length > 0) t.fail(`${where}: ${faults.join('; ')}`);
-  };
-  const checkMedia = (content: Record<string, MediaType>, where: string): void => {
-    for (const [type, media] of Object.entries(content)) {
-      const examples = examplesOf(media);
-      if (examples.length === 0) t.fail(`${where} ${type} has no example`);
-      for (const example of examples) check(media.schema, example, `${where} ${type}`);
+for (const { version, committed, judge } of versions)
+  await t.test(`shows examples that the schemas of ${version} accept`, async (t) => {
+    let checked = 0;
+    const check = (schema: object, example: unknown, where: string): void => {
+      checked++;
+      const faults = judge.faultsOf(schema, example);
+      if (faults.length > 0) t.fail(`${where}: ${faults.join('; ')}`);
+    };
+    const checkMedia = (content: Record<string, MediaType>, where: string): void => {
+      for (const [type, media] of Object.entries(content)) {
+        const examples = examplesOf(media);
+        if (examples.length === 0) t.fail(`${where} ${type} has no example`);
+        for (const example of examples) check(media.schema, example, `${where} ${type}`);
+      }
+    };
+    for (const { method, path, operation } of judge.operations) {
+      const where = `${method} ${path}`;
+      if (operation.requestBody) checkMedia(operation.requestBody.content, `${where} body`);
+      for (const [status, { content = {} }] of Object.entries(operation.responses))
+        checkMedia(content, `${where} ${status}`);
     }
-  };
-  for (const { method, path, operation } of operations) {
-    const where = `${method} ${path}`;
-    if (operation.requestBody) checkMedia(operation.requestBody.content, `${where} body`);
-    for (const [status, { content = {} }] of Object.entries(operation.responses))
-      checkMedia(content, `${where} ${status}`);
-  }
-  for (const parameter of Object.values(committed.components.parameters))
-    for (const example of examplesOf(parameter)) check(parameter.schema, example, parameter.name);
-  checkSchemaExamples(committed, '#');
-  t.ok(checked > 100, `${checked} examples are good`);
+    for (const parameter of Object.values(committed.components.parameters))
+      for (const example of examplesOf(parameter)) check(parameter.schema, example, parameter.name);
+    checkSchemaExamples(committed, '#');
+    t.ok(checked > 40, `${checked} examples are good`);
 
-  /** `examples` inside of schemas. */
-  function checkSchemaExamples(node: unknown, where: string): void {
-    if (typeof node !== 'object' || node === null) return;
-    const { examples, type } = node as { examples?: unknown; type?: unknown };
-    if (Array.isArray(examples) && type !== undefined)
-      for (const example of examples) check(node, example, where);
-    for (const [key, value] of Object.entries(node))
-      if (key !== 'example') checkSchemaExamples(value, `${where}/${key}`);
-  }
-});
+    /** `examples` inside of schemas. */
+    function checkSchemaExamples(node: unknown, where: string): void {
+      if (typeof node !== 'object' || node === null) return;
+      const { examples, type } = node as { examples?: unknown; type?: unknown };
+      if (Array.isArray(examples) && type !== undefined)
+        for (const example of examples) check(node, example, where);
+      for (const [key, value] of Object.entries(node))
+        if (key !== 'example') checkSchemaExamples(value, `${where}/${key}`);
+    }
+  });
 
 await t.test('shows each problem under its own status, as it is sent', async (t) => {
   const shown = operations.flatMap(({ operation }) =>
@@ -148,11 +167,6 @@ await t.test('documents every route that is served, and no other', async (t) => 
       if (response.statusCode !== 405)
         served.push(`${method} ${path.replaceAll(/:(\w+)/g, '{$1}').replace('*', '{path}')}`);
     }
-  t.same(operations.map(({ method, path }) => `${method} ${path}`).sort(), served.sort());
-});
-
-await t.test('names only components that it has', async (t) => {
-  const refs = [...JSON.stringify(committed).matchAll(/"\$ref":"([^"]+)"/g)].map((match) => match[1]!);
-  t.ok(refs.length > 20);
-  for (const $ref of new Set(refs)) t.ok(judge.resolve({ $ref }), $ref);
+  const documented = versions.flatMap(({ judge }) => judge.operations);
+  t.same(documented.map(({ method, path }) => `${method} ${path}`).sort(), served.sort());
 });

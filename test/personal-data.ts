@@ -5,7 +5,7 @@ import { personaCitizens, personaEnterprises, personas } from '../src/sandbox/pe
 /** What must be in no log: the ids of all personas, and what the registers say of them. */
 export const secretsOfPersonas: string[] = [
   ...personas.map((persona) => persona.id),
-  ...personaCitizens.flatMap((citizen) => [citizen.name, citizen.phone]),
+  ...personaCitizens.flatMap((citizen) => [citizen.name, citizen.mobile_phone]),
   ...personaEnterprises.map((enterprise) => enterprise.name),
 ].filter((secret) => secret !== null);
 

@@ -110,6 +110,7 @@ const schemasFolder = fileURLToPath(new URL('../../schemas', import.meta.url));
 export function loadCatalogue(folder: string = schemasFolder): Catalogue {
   const faults: string[] = [];
   const read: Unlinked[] = [];
+  const broken = new Set<string>();
   for (const versionName of readdirSync(folder).sort()) {
     const version = /^v([1-9]\d*)$/.exec(versionName)?.[1];
     if (version === undefined) {
@@ -120,11 +121,12 @@ export function loadCatalogue(folder: string = schemasFolder): Catalogue {
       const file = join(folder, versionName, fileName);
       const { dataset, faults: found } = readDataset(file, fileName, Number(version));
       if (dataset !== null) read.push(dataset);
+      else broken.add(fileName);
       const shown = relative(join(folder, '..'), file);
       faults.push(...found.map(({ pointer, reason }) => `${shown}: ${pointer || '(root)'}: ${reason}`));
     }
   }
-  const { datasets, faults: unlinked } = linkVersions(read);
+  const { datasets, faults: unlinked } = linkVersions(read.filter(({ name }) => !broken.has(`${name}.json`)));
   faults.push(...unlinked, ...findStrangers(datasets));
   if (faults.length > 0) throw new UserError(`the catalogue has faults:\n  ${faults.join('\n  ')}`);
   return {

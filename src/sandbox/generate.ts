@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { stringify } from 'csv-stringify/sync';
-import citizensSchema from '../../schemas/v1/citizens.json' with { type: 'json' };
+import citizensSchema from '../../schemas/v2/citizens.json' with { type: 'json' };
 import enterprisesSchema from '../../schemas/v1/enterprises.json' with { type: 'json' };
 import { citizens, enterprises, layOut, type Citizen, type Enterprise, type Province } from './province.ts';
 

@@ -143,8 +143,15 @@ export interface Region {
   code: string;
   /** The city's name without 市. */
   city: string;
-  /** Province, city and county: always nine characters. */
-  place: string;
+  /** Province, city and county: always nine characters together. */
+  place: Place;
+}
+
+/** Where a region is, as an address begins. */
+export interface Place {
+  province: string;
+  city: string;
+  district: string;
 }
 
 /** Finds the code and the names of a region; regions are dealt to the cities in turn. */
@@ -158,7 +165,11 @@ export function regionOf(index: number): Region {
   return {
     code: `99${twoDigits(cityIndex + 1)}${twoDigits(countyIndex + 1)}`,
     city,
-    place: `云栖省${city}市${county}${countyIndex < 2 ? '区' : '县'}`,
+    place: {
+      province: '云栖省',
+      city: `${city}市`,
+      district: `${county}${countyIndex < 2 ? '区' : '县'}`,
+    },
   };
 }
 
@@ -182,6 +193,16 @@ export function industry(random: Random): Industry {
 export function phone(random: Random, age: number): string | null {
   if (!chance(random, age < 10 ? 0 : age < 18 ? 0.5 : age < 75 ? 0.96 : 0.55)) return null;
   return `12${int(random, 0, 999_999_999).toString().padStart(9, '0')}`;
+}
+
+const occupations = '教师 医生 护士 农民 工人 司机 厨师 会计 职员 店主 工程师 裁缝 木工 电工 警察 律师'.split(
+  ' ',
+);
+
+/** What someone of this age works as; null for who does not, or did not say. */
+export function occupation(random: Random, age: number): string | null {
+  if (!chance(random, age < 18 ? 0 : age < 65 ? 0.85 : 0.2)) return null;
+  return pick(random, occupations);
 }
 
 const sequences = 500;

@@ -5,11 +5,15 @@ export interface Citizen {
   sex: 'male' | 'female';
   birth_date: string;
   ethnicity: string | null;
-  household_address: string | null;
+  province: string | null;
+  city: string | null;
+  district: string | null;
+  address_detail: string | null;
   region_code: string;
-  phone: string | null;
+  mobile_phone: string | null;
   marital_status: 'single' | 'married' | 'widowed' | 'divorced' | null;
   deceased_on: string | null;
+  occupation: string | null;
 }
 
 /** A record of the dataset `enterprises`; null where the register knows nothing. */
@@ -37,7 +41,8 @@ export interface Persona {
   story: string;
 }
 
-const home = '云栖省观云市示例区问渠路1号2幢301室';
+const district = { province: '云栖省', city: '观云市', district: '示例区' };
+const home = { ...district, address_detail: '问渠路1号2幢301室' };
 
 /** The personas whom the population register has, in the order in which it begins with them. */
 export const personaCitizens: Citizen[] = [
@@ -47,11 +52,12 @@ export const personaCitizens: Citizen[] = [
     sex: 'female',
     birth_date: '1988-04-12',
     ethnicity: '汉族',
-    household_address: home,
+    ...home,
     region_code: '999901',
-    phone: '12000000001',
+    mobile_phone: '12000000001',
     marital_status: 'married',
     deceased_on: null,
+    occupation: '教师',
   },
   {
     id: '999901198609030015',
@@ -59,11 +65,12 @@ export const personaCitizens: Citizen[] = [
     sex: 'male',
     birth_date: '1986-09-03',
     ethnicity: '汉族',
-    household_address: home,
+    ...home,
     region_code: '999901',
-    phone: '12000000002',
+    mobile_phone: '12000000002',
     marital_status: 'married',
     deceased_on: null,
+    occupation: '店主',
   },
   {
     id: '999901194102170037',
@@ -71,11 +78,13 @@ export const personaCitizens: Citizen[] = [
     sex: 'male',
     birth_date: '1941-02-17',
     ethnicity: '汉族',
-    household_address: '云栖省观云市示例区折柳巷7号',
+    ...district,
+    address_detail: '折柳巷7号',
     region_code: '999901',
-    phone: null,
+    mobile_phone: null,
     marital_status: 'widowed',
     deceased_on: '2024-02-29',
+    occupation: '木工',
   },
   {
     id: '999901202610090014',
@@ -83,11 +92,12 @@ export const personaCitizens: Citizen[] = [
     sex: 'male',
     birth_date: '2026-10-09',
     ethnicity: '汉族',
-    household_address: home,
+    ...home,
     region_code: '999901',
-    phone: null,
+    mobile_phone: null,
     marital_status: null,
     deceased_on: null,
+    occupation: null,
   },
   {
     id: '999901192301050047',
@@ -95,11 +105,13 @@ export const personaCitizens: Citizen[] = [
     sex: 'female',
     birth_date: '1923-01-05',
     ethnicity: '满族',
-    household_address: '云栖省观云市示例区琴台路12号',
+    ...district,
+    address_detail: '琴台路12号',
     region_code: '999901',
-    phone: null,
+    mobile_phone: null,
     marital_status: 'widowed',
     deceased_on: null,
+    occupation: null,
   },
   {
     id: '999901197906210050',
@@ -107,11 +119,13 @@ export const personaCitizens: Citizen[] = [
     sex: 'male',
     birth_date: '1979-06-21',
     ethnicity: '汉族',
-    household_address: '云栖省观云市示例区星桥大道88号5幢1602室',
+    ...district,
+    address_detail: '星桥大道88号5幢1602室',
     region_code: '999901',
-    phone: '12000000006',
+    mobile_phone: '12000000006',
     marital_status: 'divorced',
     deceased_on: null,
+    occupation: '工程师',
   },
 ];
 
@@ -161,12 +175,12 @@ export const personas: Persona[] = [
   {
     dataset: 'citizens',
     id: '999901194102170037',
-    story: 'A man who died on 2024-02-29: expect his record with deceased_on set and no phone.',
+    story: 'A man who died on 2024-02-29: expect his record with deceased_on set and no phone number.',
   },
   {
     dataset: 'citizens',
     id: '999901202610090014',
-    story: 'Their newborn son: expect his parents’ address, and null as phone and marital_status.',
+    story: 'Their newborn son: expect his parents’ address, and null as phone number and marital_status.',
   },
   {
     dataset: 'citizens',

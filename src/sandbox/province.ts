@@ -13,7 +13,7 @@ export interface Province {
   enterprises: number;
 }
 
-const streams = { household: 1, mix: 2, residentIds: 3, enterprise: 4, organisations: 5 };
+const streams = { household: 1, mix: 2, residentIds: 3, enterprise: 4, organisations: 5, occupation: 6 };
 
 interface Member {
   sex: 'male' | 'female';
@@ -159,7 +159,8 @@ export function household(layout: Layout, index: number): Citizen[] {
   const { region, ids } = regions[index % regions.length]!;
   const firstPosition = Math.floor(index / regions.length) * maxHouseholdSize;
   const ethnicity = names.ethnicity(random);
-  const address = region.place + names.home(random);
+  const home = names.home(random);
+  const work = randomOf(seed, streams.occupation, index);
   return members.map((one, i) => {
     const position = permute(ids, firstPosition + i);
     const { id, birthDate } = names.residentIdOf(region.code, position, one.sex, one.age);
@@ -169,11 +170,13 @@ export function household(layout: Layout, index: number): Citizen[] {
       sex: one.sex,
       birth_date: birthDate,
       ethnicity: chance(random, 0.98) ? ethnicity : names.ethnicity(random),
-      household_address: address,
+      ...region.place,
+      address_detail: home,
       region_code: region.code,
-      phone: one.diedDaysAgo === null ? names.phone(random, one.age) : null,
+      mobile_phone: one.diedDaysAgo === null ? names.phone(random, one.age) : null,
       marital_status: statusOf(one),
       deceased_on: one.diedDaysAgo === null ? null : names.dateOf(names.referenceDay - one.diedDaysAgo),
+      occupation: names.occupation(work, one.age),
     };
   });
 }
@@ -210,7 +213,7 @@ export function enterprise(layout: Layout, index: number): Enterprise {
     established_on: names.dateOf(int(random, earliest, names.referenceDay)),
     status: pick(random, names.enterpriseStatuses),
     industry_code: industry.code,
-    address: region.place + names.street(random),
+    address: Object.values(region.place).join('') + names.street(random),
     business_scope: industry.scope,
   };
 }

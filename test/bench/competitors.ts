@@ -46,7 +46,7 @@ export const competitors: Competitor[] = [
     (token) => httpRequest('POST', '/citizens/read', bearer(token), { id: idPlace }),
   ),
   server('platformatic', 'Platformatic sql-openapi: read only, no token, no audit', 'platformatic.ts', () =>
-    httpRequest('GET', `/storeCitizens/${idPlace}?fields=name,birthDate,phone`, {}),
+    httpRequest('GET', `/storeCitizens/${idPlace}?fields=name,birthDate,mobilePhone`, {}),
   ),
   {
     name: 'pgbench',

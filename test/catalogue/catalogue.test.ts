@@ -24,9 +24,9 @@ function copySchemas(t: Test): string {
 }
 
 /** A copy of the schemas in which the file of citizens was changed. */
-function changeCitizens(t: Test, change: (schema: Schema) => void): string {
+function changeCitizens(t: Test, change: (schema: Schema) => void, version = 'v1'): string {
   const folder = copySchemas(t);
-  const file = join(folder, 'v1', 'citizens.json');
+  const file = join(folder, version, 'citizens.json');
   const schema = JSON.parse(readFileSync(file, 'utf8')) as Schema;
   change(schema);
   writeFileSync(file, JSON.stringify(schema));
@@ -131,6 +131,12 @@ const broken: [what: string, change: (schema: Schema) => void, pointer: string, 
     '/properties',
     /maxLenght/,
   ],
+  [
+    'a former name in the first version',
+    (schema) => (annotation(schema).fields.sex!.formerly = 'gender'),
+    '/x-dataset/fields/sex/formerly',
+    /first version/,
+  ],
   ['no translation', (schema) => delete schema['x-zh'], '(root)', /x-zh/],
   [
     'a field that is called like a parameter of requests',
@@ -148,6 +154,49 @@ const broken: [what: string, change: (schema: Schema) => void, pointer: string, 
     /pattern|property name/,
   ],
 ];
+
+const brokenVersion2: typeof broken = [
+  [
+    'a former name that the version before does not have',
+    (schema) => (annotation(schema).fields.mobile_phone!.formerly = 'fax'),
+    '/x-dataset/fields/mobile_phone/formerly',
+    /"fax" is no field of the version before/,
+  ],
+  [
+    'a renamed field beside the old one',
+    (schema) => {
+      schema.properties.phone = { ...schema.properties.mobile_phone };
+      annotation(schema).fields.phone = { ...annotation(schema).fields.mobile_phone, formerly: undefined };
+    },
+    '/x-dataset/fields/phone',
+    /says the same as "mobile_phone"/,
+  ],
+  [
+    'a part by the name of another field',
+    (schema) => (annotation(schema).fields.name!.formerly = 'household_address'),
+    '/x-dataset/fields/name/formerly',
+    /"name" was another field/,
+  ],
+];
+
+for (const [what, change, pointer, reason] of brokenVersion2)
+  await t.test(`stops at ${what}, with file, pointer and reason`, (t) => {
+    const faults = faultsOf(t, changeCitizens(t, change, 'v2'));
+    const prefix = `  schemas/v2/citizens.json: ${pointer}: `;
+    t.ok(
+      faults.some((fault) => fault.startsWith(prefix) && reason.test(fault)),
+      faults.join('\n'),
+    );
+    t.end();
+  });
+
+await t.test('tells each version what its fields are in all of them', (t) => {
+  const [v1, v2] = loadCatalogue().datasets.filter(({ name }) => name === 'citizens');
+  t.equal(v2!.fields.get('mobile_phone')!.concept, v1!.fields.get('phone')!.concept);
+  t.equal(v2!.fields.get('city')!.concept.whole, v1!.fields.get('household_address')!.concept);
+  t.equal(v1!.concepts, v2!.concepts);
+  t.end();
+});
 
 for (const [what, change, pointer, reason] of broken)
   await t.test(`stops at ${what}, with file, pointer and reason`, (t) => {

@@ -77,7 +77,7 @@ await t.test('lets no bad request harm the good ones beside it', async (t) => {
 
 await t.test('keeps datasets, fields and masks of readers at once apart', async (t) => {
   const taxation = await test.token('taxation');
-  const { id, phone, name } = personaCitizens[0]!;
+  const { id, mobile_phone: phone, name } = personaCitizens[0]!;
   const asks = await Promise.all(
     Array.from({ length: 10 }, () => [
       test.read('citizens', { id, fields: ['phone'] }),

@@ -1,13 +1,16 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { loadCatalogue } from '../../src/catalogue/catalogue.ts';
+import { loadCatalogue, type Dataset } from '../../src/catalogue/catalogue.ts';
 import { decide as decideAbout, type Decision } from '../../src/exchange/decision.ts';
 import { read, type ReadBody } from '../../src/exchange/read.ts';
 import type { DataRequest } from '../../src/exchange/request.ts';
 import type { Authority, Grant } from '../../src/grants/authority.ts';
 import { personaCitizens } from '../../src/sandbox/personas.ts';
 
-const citizens = loadCatalogue().findNewest('citizens')!;
+const [citizens, citizens2] = loadCatalogue().datasets.filter(({ name }) => name === 'citizens') as [
+  Dataset,
+  Dataset,
+];
 const fieldNames = [...citizens.fields.keys()];
 const now = new Date('2026-11-23T08:00:00.000Z');
 const nowMs = now.getTime();
@@ -244,6 +247,26 @@ await t.test('gives no less for one grant more', (t) => {
 
 await t.test('suggests nothing where no purpose is registered', (t) => {
   t.equal(outcome(decide([], {}, now, { purposes: [] })), 'purpose-unknown');
+  t.end();
+});
+
+await t.test('takes grants in a version by what they name, and each for what it covers', (t) => {
+  const whole = grant({ id: 'whole', fields: ['household_address'], plainFields: ['household_address'] });
+  const part = grant({ id: 'part', fields: ['city', 'phone'], plainFields: ['phone'] });
+  const fields = ['city', 'mobile_phone', 'address_detail'];
+  t.same(outcome(decide([whole, part], { fields }, now, { dataset: citizens2 })), {
+    fields,
+    masked: [],
+    grants: ['part', 'whole'],
+  });
+  t.match(outcome(decide([whole, part], { fields: ['district'] }, now, { dataset: citizens2 })), {
+    grants: ['whole'],
+  });
+  t.same(
+    outcome(decide([part], { fields: ['city', 'district'] }, now, { dataset: citizens2 })),
+    'field-not-granted',
+  );
+  t.match(outcome(decide([part])), { fields: ['phone'] });
   t.end();
 });
 

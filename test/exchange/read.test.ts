@@ -2,10 +2,11 @@ import t from 'tap';
 import { createHash, createHmac, hkdfSync } from 'node:crypto';
 import { deriveLogSecrets, subjectRef } from '../../src/audit/entry.ts';
 import { personaCitizens, personaEnterprises } from '../../src/sandbox/personas.ts';
+import { inVersion1 } from '../fixtures/version-1.ts';
 import { checkAuditLog, keys, startGateway } from '../helper.ts';
 import { absentCitizen, checkLeaf, checkProblem } from './checks.ts';
 
-const [wife, , dead, child, old] = personaCitizens;
+const [wife, , dead, child, old] = personaCitizens.map(inVersion1);
 const ordinary = wife!;
 const test = await startGateway(t);
 await test.token('civil-affairs');

@@ -123,10 +123,23 @@ for (const [what, change, message] of refusals)
     t.strictSame(await state(), before, 'nothing is changed or entered');
   });
 
+await t.test('takes the names of any version, and keeps what they mean in all of them', async (t) => {
+  const { id } = await addGrant(database, loadCatalogue(), actor, {
+    ...terms,
+    fields: ['mobile_phone', 'phone', 'household_address', 'city', 'occupation'],
+    plainFields: ['mobile_phone'],
+  });
+  const [made] = (await listGrants(database, { consumer: terms.consumer })).filter((one) => one.id === id);
+  t.match(made, {
+    fields: ['city', 'household_address', 'occupation', 'phone'],
+    plain_fields: ['phone'],
+  });
+});
+
 await t.test('refuses a grant on a dataset that is not to be shared', async (t) => {
   const folder = join(t.testdir(), 'schemas');
   cpSync(new URL('../../schemas', import.meta.url), folder, { recursive: true });
-  const file = join(folder, 'v1', 'citizens.json');
+  const file = join(folder, 'v2', 'citizens.json');
   writeFileSync(
     file,
     readFileSync(file, 'utf8').replace('"sharing": "conditional"', '"sharing": "prohibited"'),

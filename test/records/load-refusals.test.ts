@@ -23,7 +23,7 @@ const refusals: [string, string | Buffer, RegExp][] = [
   ['whose header names a field twice', `${header},name\n`, /the header names name more than once/],
   [
     'whose header lacks fields that are needed',
-    'id,name,phone\n',
+    'id,name,mobile_phone\n',
     /the header lacks sex, birth_date, region_code/,
   ],
   [

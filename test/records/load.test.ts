@@ -40,24 +40,28 @@ await t.test('loads good rows, and enters what it did', async (t) => {
     birth_date: '1990-01-01',
     region_code: '999801',
     ethnicity: null,
-    household_address: null,
-    phone: null,
+    province: null,
+    city: null,
+    district: null,
+    address_detail: null,
+    mobile_phone: null,
     marital_status: null,
     deceased_on: null,
+    occupation: null,
   });
   t.ok(isAlone(file));
   const entry = (await checkAuditLog(t, test))[result.entry]!;
-  t.match(entry, { kind: 'load', operation: 'load', dataset: 'citizens', version: 1, client: actor.client });
+  t.match(entry, { kind: 'load', operation: 'load', dataset: 'citizens', version: 2, client: actor.client });
   t.strictSame(entry.details, { rows: 2, loaded: 2, rejected: 0, warned: 0, sha256 });
 });
 
 await t.test('replaces the record that is there, whole: an empty cell is an unknown value', async (t) => {
   const [persona] = personaCitizens;
   const columns = [...citizens.fields.keys()];
-  const cells = { ...persona!, name: '欧阳新名', phone: null, deceased_on: null };
+  const cells = { ...persona!, name: '欧阳新名', mobile_phone: null, deceased_on: null };
   const row = columns.map((column) => cells[column as keyof typeof cells] ?? '').join(',');
   await load(t, test, `${columns.join(',')}\n${row}\n`);
-  t.match(await find(test, persona!.id), { name: '欧阳新名', phone: null, marital_status: 'married' });
+  t.match(await find(test, persona!.id), { name: '欧阳新名', mobile_phone: null, marital_status: 'married' });
 });
 
 await t.test('takes columns in any order, and rows that end in CRLF after a byte order mark', async (t) => {

@@ -34,12 +34,16 @@ const record = fc
     birth_date: day,
     region_code: fc.integer({ min: 990_000, max: 999_999 }).map(String),
     ethnicity: fc.option(text(32)),
-    household_address: fc.option(text(256)),
-    phone: fc.option(
+    province: fc.option(text(32)),
+    city: fc.option(text(32)),
+    district: fc.option(text(32)),
+    address_detail: fc.option(text(256)),
+    mobile_phone: fc.option(
       fc.integer({ min: 0, max: 9_999_999_999 }).map((n) => `1${String(n).padStart(10, '0')}`),
     ),
     marital_status: fc.option(fc.constantFrom('single', 'married', 'widowed', 'divorced')),
     deceased_on: fc.option(day),
+    occupation: fc.option(text(64)),
   })
   .map(({ born, number, ...rest }): Record<string, string | null> => {
     const first17 = `999801${born.replaceAll('-', '')}${String(number).padStart(3, '0')}`;

@@ -34,7 +34,7 @@ await t.test(
     const { files } = await generateCsv({ seed: 3, citizens: 0, enterprises: 0 }, t.testdir());
     t.equal(
       await readFile(files[0]!.path, 'utf8'),
-      'id,name,sex,birth_date,ethnicity,household_address,region_code,phone,marital_status,deceased_on\n',
+      'id,name,sex,birth_date,ethnicity,province,city,district,address_detail,region_code,mobile_phone,marital_status,deceased_on,occupation\n',
     );
     t.match(await readFile(files[1]!.path, 'utf8'), /^id,name,type,.*,business_scope\n$/);
   },

@@ -1,7 +1,7 @@
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import t from 'tap';
-import citizensSchema from '../../schemas/v1/citizens.json' with { type: 'json' };
+import citizensSchema from '../../schemas/v2/citizens.json' with { type: 'json' };
 import enterprisesSchema from '../../schemas/v1/enterprises.json' with { type: 'json' };
 import { idFormats } from '../../src/catalogue/formats.ts';
 import { organisationCodeCheck, referenceDate, regionOf } from '../../src/sandbox/names.ts';
@@ -45,6 +45,11 @@ function ageOn(date: string, birthDate: string): number {
 
 function isOrWasMarried({ marital_status }: Citizen): boolean {
   return marital_status === 'married' || marital_status === 'widowed';
+}
+
+/** The whole address, in one piece. */
+function addressOf({ province, city, district, address_detail: detail }: Citizen): string {
+  return [province, city, district, detail].join('');
 }
 
 function countOf<T>(rows: T[], test: (row: T) => boolean): number {
@@ -96,8 +101,8 @@ await t.test('writes region, birth date and sex into the resident id', async (t)
 });
 
 await t.test('gives phones that nobody has, and some people none', async (t) => {
-  t.ok(allCitizens.every(({ phone }) => phone === null || /^12\d{9}$/.test(phone)));
-  const without = countOf(allCitizens, ({ phone }) => phone === null);
+  t.ok(allCitizens.every(({ mobile_phone: phone }) => phone === null || /^12\d{9}$/.test(phone)));
+  const without = countOf(allCitizens, ({ mobile_phone: phone }) => phone === null);
   t.ok(without > 1_000 && without < 8_000);
 });
 
@@ -114,7 +119,7 @@ await t.test('lets people die after their birth, and nothing happen after the re
 });
 
 await t.test('has a household share its address and region', async (t) => {
-  t.ok(whole.every((members) => new Set(members.map((one) => one.household_address)).size === 1));
+  t.ok(whole.every((members) => new Set(members.map((one) => addressOf(one))).size === 1));
   t.ok(whole.every((members) => new Set(members.map((one) => one.region_code)).size === 1));
   t.ok(new Set(whole.map((members) => members.length)).size === 6);
 });
@@ -211,9 +216,17 @@ await t.test('has room for the largest province, in regions of different codes a
   const { regions, households } = layOut(limits);
   t.equal(Math.ceil(households / regions.length) * 6, regions[0]!.ids.size);
   t.equal(new Set(regions.map(({ region }) => region.code)).size, regions.length);
-  t.equal(new Set(regions.map(({ region }) => region.place)).size, regions.length);
-  t.ok(regions.every(({ region }) => region.place.length === 9 && !region.code.startsWith('9999')));
-  t.strictSame(regionOf(0), { code: '990101', city: '望川', place: '云栖省望川市临溪区' });
+  t.equal(new Set(regions.map(({ region }) => Object.values(region.place).join(''))).size, regions.length);
+  t.ok(
+    regions.every(
+      ({ region }) => Object.values(region.place).join('').length === 9 && !region.code.startsWith('9999'),
+    ),
+  );
+  t.strictSame(regionOf(0), {
+    code: '990101',
+    city: '望川',
+    place: { province: '云栖省', city: '望川市', district: '临溪区' },
+  });
 });
 
 await t.test('refuses numbers that no province can have', async (t) => {

@@ -1,0 +1,146 @@
+import t from 'tap';
+import type { LightMyRequestResponse } from 'fastify';
+import { addGrant } from '../../src/grants/grants.ts';
+import { personaCitizens } from '../../src/sandbox/personas.ts';
+import { inVersion1 } from '../fixtures/version-1.ts';
+import { actor, checkAuditLog, startGateway, type AskOptions } from '../helper.ts';
+import { checkProblem } from './checks.ts';
+
+const test = await startGateway(t);
+const { clock, gateway } = test;
+const [wife] = personaCitizens;
+const { id } = wife!;
+const version2 = { version: 2 };
+const day = 24 * 60 * 60 * 1000;
+
+/** Grants a department that has none fields of citizens, and gives what it then asks as. */
+let consumers = 0;
+async function grantTo(fields: string[], plainFields: string[] = []): Promise<AskOptions> {
+  const consumer = `consumer-${++consumers}`;
+  await test.pool.query(`insert into registry.department (code, title_en, title_zh) values ($1, $1, $1)`, [
+    consumer,
+  ]);
+  await addGrant(test.database, gateway.catalogue, actor, {
+    consumer,
+    dataset: 'citizens',
+    fields,
+    plainFields,
+    purposes: ['tax-assessment'],
+    validFrom: new Date(clock.now().getTime() - day),
+    validUntil: new Date(clock.now().getTime() + 10 * 365 * day),
+  });
+  return { token: await test.token(consumer), purpose: 'tax-assessment' };
+}
+
+function fieldsOf(response: LightMyRequestResponse): string[] {
+  return response.statusCode === 200
+    ? Object.keys(response.json<object>())
+    : [response.json<{ code: string }>().code];
+}
+
+/** What a grant serves in both versions, when no fields are named. */
+async function served(fields: string[]): Promise<{ v1: string[]; v2: string[] }> {
+  const asking = await grantTo(fields);
+  const [v1, v2] = await Promise.all([
+    test.read('citizens', { id }, asking),
+    test.read('citizens', { id }, { ...asking, ...version2 }),
+  ]);
+  return { v1: fieldsOf(v1), v2: fieldsOf(v2) };
+}
+
+await t.test('answers both versions side by side from the same data, by the same grant', async (t) => {
+  for (const citizen of personaCitizens) {
+    const [v1, v2] = await Promise.all([
+      test.read('citizens', { id: citizen.id }),
+      test.read('citizens', { id: citizen.id }, version2),
+    ]);
+    const old = inVersion1(citizen);
+    const record1 = v1.json<Record<string, string | null>>();
+    const record2 = v2.json<Record<string, string | null>>();
+    for (const name of ['id', 'name', 'sex', 'birth_date', 'marital_status', 'deceased_on'] as const)
+      t.same([record1[name], record2[name]], [old[name], old[name]], name);
+    const { province, city, district } = citizen;
+    t.match(record2, { province, city, district });
+    const split = `${record2.province}${record2.city}${record2.district}`;
+    t.ok(record1.household_address!.startsWith(split), 'the parts begin the whole');
+    t.equal(record2.address_detail, '***', 'and what follows is masked in either');
+    t.ok(record1.household_address!.endsWith('*'));
+    t.equal(record2.mobile_phone, record1.phone);
+    const [entry1, entry2] = [await test.entryOf(v1), await test.entryOf(v2)];
+    t.match([entry1, entry2], [{ version: 1 }, { version: 2 }]);
+    t.same(entry1.grants, entry2.grants);
+    t.same(entry1.subjects, entry2.subjects);
+  }
+});
+
+await t.test('shows a record that is loaded anew in both versions', async (t) => {
+  const { rowCount } = await test.pool.query(
+    `update store.citizens set province = null, city = null, district = null, address_detail = '云栖省某处',
+       mobile_phone = '12000000099', occupation = '教师' where id = $1`,
+    [personaCitizens[1]!.id],
+  );
+  t.equal(rowCount, 1);
+  const all = ['household_address', 'phone', 'occupation'];
+  const asking = await grantTo(all, all);
+  const body = { id: personaCitizens[1]!.id };
+  t.same((await test.read('citizens', body, asking)).json(), {
+    household_address: '云栖省某处',
+    phone: '12000000099',
+  });
+  t.same((await test.read('citizens', body, { ...asking, ...version2 })).json(), {
+    province: null,
+    city: null,
+    district: null,
+    address_detail: '云栖省某处',
+    mobile_phone: '12000000099',
+    occupation: '教师',
+  });
+});
+
+await t.test('serves by a grant the same concepts in either version, whatever they are called', async (t) => {
+  const parts = ['province', 'city', 'district', 'address_detail'];
+  t.same(await served(['household_address']), { v1: ['household_address'], v2: parts });
+  t.same(await served(parts), { v1: ['household_address'], v2: parts });
+  t.same(await served(['province']), { v1: ['no-grant'], v2: ['province'] });
+  t.same(await served(parts.slice(1)), { v1: ['no-grant'], v2: parts.slice(1) });
+  t.same(await served(['phone']), { v1: ['phone'], v2: ['mobile_phone'] });
+  t.same(await served(['mobile_phone']), { v1: ['phone'], v2: ['mobile_phone'] });
+  t.same(await served(['occupation']), { v1: ['no-grant'], v2: ['occupation'] });
+  t.same(await served(['name', 'city']), { v1: ['name'], v2: ['name', 'city'] });
+});
+
+await t.test('serves a new field by no grant that does not name it', async (t) => {
+  const [all] = gateway.catalogue.datasets.filter(({ name }) => name === 'citizens');
+  const asking = { ...(await grantTo([...all!.fields.keys()])), ...version2 };
+  t.notOk(fieldsOf(await test.read('citizens', { id }, asking)).includes('occupation'));
+  const response = await test.read('citizens', { id, fields: ['name', 'occupation'] }, asking);
+  const { explain } = checkProblem(t, response, { status: 403, code: 'field-not-granted' });
+  t.same(explain?.missing_fields, ['occupation']);
+  const batch = await test.ask('batch', 'citizens', { ids: [id], fields: ['occupation'] }, asking);
+  checkProblem(t, batch, { status: 403, code: 'field-not-granted' });
+});
+
+await t.test('shows plain in either version what a grant names as plain', async (t) => {
+  const asking = await grantTo(['household_address', 'mobile_phone', 'id'], ['household_address']);
+  const v1 = await test.read('citizens', { id }, asking);
+  t.equal(v1.headers['exchange-masked'], 'id, phone');
+  const v2 = await test.read('citizens', { id }, { ...asking, ...version2 });
+  t.equal(v2.headers['exchange-masked'], 'id, mobile_phone');
+  t.equal(v2.json<{ address_detail: string }>().address_detail, wife!.address_detail);
+});
+
+await t.test('knows each field by its name of the version alone', async (t) => {
+  for (const [version, field] of [
+    [1, 'mobile_phone'],
+    [1, 'occupation'],
+    [2, 'phone'],
+    [2, 'household_address'],
+  ] as const) {
+    const response = await test.read('citizens', { id, fields: [field] }, { version });
+    checkProblem(t, response, { status: 400, code: 'unknown-field' });
+  }
+});
+
+await t.test('leaves a whole audit log', async (t) => {
+  await checkAuditLog(t, test);
+});
