@@ -175,6 +175,14 @@ export const errorTable = {
       zh: '数据集 {dataset} 涉及个人信息：请用 POST /{version}/{dataset}/read 在请求体中给出标识号。',
     },
   },
+  'version-retired': {
+    status: 410,
+    title: { en: 'This version is no longer served', zh: '该版本已停止服务' },
+    detail: {
+      en: 'Version {version} of dataset {dataset} is no longer served since {sunset}: use {successor}.',
+      zh: '数据集 {dataset} 的版本 {version} 自 {sunset} 起停止服务，请改用 {successor}。',
+    },
+  },
   'request-timeout': {
     status: 408,
     title: { en: 'The request took too long to arrive', zh: '请求接收超时' },

@@ -72,6 +72,19 @@ export const headerComponents = {
   },
   WwwAuthenticate: { description: 'Challenge (RFC 6750, 3).', schema: { type: 'string' } },
   RetryAfter: { description: 'Seconds to wait before trying again.', schema: { type: 'integer' } },
+  Deprecation: {
+    description:
+      'Since when, or from when on, the version is deprecated (RFC 9745): `@` and seconds since 1970.',
+    schema: { type: 'string', pattern: '^@[0-9]+$' },
+  },
+  Sunset: {
+    description: 'From when on the version is no longer served (RFC 8594).',
+    schema: { type: 'string' },
+  },
+  Successor: {
+    description: 'The version to use instead: `rel="successor-version"`.',
+    schema: { type: 'string' },
+  },
   NoStore: { description: 'Always `no-store`.', schema: { type: 'string', const: 'no-store' } },
 };
 

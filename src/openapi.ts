@@ -15,6 +15,7 @@ export interface Operation {
   summary: string;
   description?: string;
   tags: string[];
+  deprecated?: boolean;
   parameters?: object[];
   requestBody?: object;
   responses: Record<string, object>;
@@ -86,6 +87,8 @@ function example(code: ErrorCode): object {
     limit: code === 'guess-limit' ? '5' : '131072',
     quota: '1000',
     expected: 'application/json',
+    sunset: '2027-12-31',
+    successor: '/v2/example',
   };
   const explain = errorTable[code].status === 403 && {
     explain: { rule: { en: 'every field asked for must be granted for the purpose', zh: '' } },

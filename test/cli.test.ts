@@ -162,10 +162,18 @@ await t.test('lists the datasets without any database', async (t) => {
     items.map(({ name, version }) => `${name} v${version}`),
     ['citizens v1', 'citizens v2', 'enterprises v1'],
   );
+  t.match(items, [
+    { deprecated: '2026-12-01', sunset: '2027-12-31' },
+    { deprecated: null, sunset: null },
+    { deprecated: null, sunset: null },
+  ]);
   t.ok(items.every(({ fields }) => fields.includes('id')));
   t.equal(next, null);
   const table = await runCommand(['dataset', 'list']);
-  t.match(table.stdout, /^DATASET +VERSION +PROVIDER +SHARING +FIELDS\ncitizens +v1 +public-security/);
+  t.match(
+    table.stdout,
+    /^DATASET +VERSION +PROVIDER +SHARING +DEPRECATED +SUNSET +FIELDS\ncitizens +v1 +public-security +conditional +2026-12-01 +2027-12-31 +id,/,
+  );
 });
 
 await t.test('says where there is no sandbox', async (t) => {

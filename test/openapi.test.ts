@@ -54,6 +54,20 @@ for (const { version, file, committed, judge } of versions) {
   });
 }
 
+await t.test(
+  'tells of a version on its way out what it answers, and of others nothing of the kind',
+  async (t) => {
+    for (const { path, operation } of versions.flatMap(({ judge }) => judge.operations)) {
+      const retiring = path.startsWith('/v1/citizens/');
+      t.equal(operation.deprecated, retiring ? true : undefined, path);
+      t.equal(Object.hasOwn(operation.responses, '410'), retiring, path);
+      for (const [status, { headers = {} }] of Object.entries(operation.responses))
+        for (const name of ['Deprecation', 'Sunset', 'Link'])
+          if (Object.hasOwn(headers, name) !== retiring) t.fail(`${path} ${status} ${name}`);
+    }
+  },
+);
+
 /** Every example of a media type, a parameter or a header. */
 function examplesOf(media: MediaType): unknown[] {
   const named = Object.values(media.examples ?? {}).map(({ value }) => value);

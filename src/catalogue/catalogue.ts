@@ -7,6 +7,7 @@ import { findConcepts, type Concept } from './concepts.ts';
 import { datasetSchema, reservedDatasetNames, reservedFieldNames } from './dataset-schema.ts';
 import { idFormats, isCalendarDate } from './formats.ts';
 import type { Mask } from './mask.ts';
+import { toRetirement, type DeclaredEnd, type Retirement } from './retirement.ts';
 
 /** How sensitive a field is, from public (L1) to highly sensitive (L4); L3 and L4 are masked unless granted plain. */
 export type Level = 'L1' | 'L2' | 'L3' | 'L4';
@@ -58,6 +59,8 @@ export interface Dataset {
   fields: ReadonlyMap<string, Field>;
   /** What every name means that a field has in any version. */
   concepts: ReadonlyMap<string, Concept>;
+  /** When this version ends, where it is on its way out. */
+  retirement: Retirement | null;
   /** The fields that hold another subject's id: their names, places among the fields, and that subject's dataset. */
   persons: readonly { name: string; at: number; subject: string }[];
   schema: Record<string, unknown>;
@@ -87,6 +90,8 @@ interface DatasetFile {
     as_of?: string;
     personal: boolean;
     sharing: Dataset['sharing'];
+    deprecated?: string;
+    sunset?: string;
     fields: Record<
       string,
       { level: Level; searchable: boolean; mask?: Mask; subject?: string; formerly?: string }
@@ -139,27 +144,29 @@ export function loadCatalogue(folder: string = schemasFolder): Catalogue {
 }
 
 /** A dataset whose fields know nothing of other versions yet. */
-type Unlinked = Omit<Dataset, 'fields' | 'concepts'> & {
-  fields: ReadonlyMap<string, Omit<Field, 'concept'>>;
-};
+type Unlinked = Omit<Dataset, 'fields' | 'concepts' | 'retirement'> &
+  DeclaredEnd & { fields: ReadonlyMap<string, Omit<Field, 'concept'>> };
 
-/** Gives each field its concept, out of all versions of its dataset. */
+/** Tells the versions of each dataset of one another: what its fields are in all of them, and what succeeds which. */
 function linkVersions(read: readonly Unlinked[]): { datasets: Dataset[]; faults: string[] } {
   const datasets: Dataset[] = [];
   const faults: string[] = [];
   for (const versions of Map.groupBy(read, ({ name }) => name).values()) {
     versions.sort((a, b) => a.version - b.version);
     const { concepts, faults: found } = findConcepts(versions.map(({ fields }) => fields));
-    for (const { at, field, pointer, reason } of found) {
-      const where = ['/x-dataset/fields', field, ...(pointer === null ? [] : [pointer])].join('/');
-      faults.push(`schemas/v${versions[at]!.version}/${versions[at]!.name}.json: ${where}: ${reason}`);
-    }
+    const say = ({ name, version }: Unlinked, pointer: string, reason: string): number =>
+      faults.push(`schemas/v${version}/${name}.json: /x-dataset/${pointer}: ${reason}`);
+    for (const { at, field, pointer, reason } of found)
+      say(versions[at]!, pointer === null ? `fields/${field}` : `fields/${field}/${pointer}`, reason);
+    const newest = versions.at(-1)!;
+    if (newest.deprecated !== null) say(newest, 'deprecated', 'the newest version has no successor');
     if (found.length > 0) continue;
-    for (const { fields, ...dataset } of versions) {
+    for (const { fields, deprecated, sunset, ...dataset } of versions) {
       const linked = [...fields].map(
         ([name, field]) => [name, { ...field, concept: concepts.get(name)! }] as const,
       );
-      datasets.push({ ...dataset, concepts, fields: new Map(linked) });
+      const retirement = toRetirement({ deprecated, sunset }, `/v${newest.version}/${newest.name}`);
+      datasets.push({ ...dataset, concepts, fields: new Map(linked), retirement });
     }
   }
   return { datasets, faults };
@@ -237,6 +244,11 @@ function findContradictions(declared: DatasetFile, fileName: string): SchemaFaul
   }
   if (annotations.as_of !== undefined && Object.hasOwn(properties, annotations.as_of))
     say('/x-dataset/as_of', 'is a column beside the properties, not one of them');
+  const { deprecated, sunset } = annotations;
+  for (const [member, day] of Object.entries({ deprecated, sunset }))
+    if (day !== undefined && !isCalendarDate(day)) say(`/x-dataset/${member}`, 'is no day (YYYY-MM-DD)');
+  if (sunset !== undefined && (deprecated === undefined || sunset < deprecated))
+    say('/x-dataset/sunset', 'a version is deprecated before it ends');
   const key = Object.hasOwn(properties, annotations.key) ? properties[annotations.key] : undefined;
   if (key === undefined) say('/x-dataset/key', `"${annotations.key}" is no property`);
   else if (!isKeyType(key)) say(`/properties/${annotations.key}`, keyRule);
@@ -291,6 +303,8 @@ function toDataset(declared: DatasetFile, version: number, validate: ValidateFun
     asOf: annotations.as_of ?? null,
     personal: annotations.personal,
     sharing: annotations.sharing,
+    deprecated: annotations.deprecated ?? null,
+    sunset: annotations.sunset ?? null,
     fields,
     persons: [...fields.values()].flatMap(({ name, subject, at }) =>
       subject === null ? [] : [{ name, at, subject }],

@@ -30,6 +30,8 @@ export const datasetSchema = {
         as_of: { type: 'string', pattern: '^[a-z][a-z0-9_]{0,62}$' },
         personal: { type: 'boolean' },
         sharing: { enum: ['unconditional', 'conditional', 'prohibited'] },
+        deprecated: { type: 'string' },
+        sunset: { type: 'string' },
         fields: { type: 'object', additionalProperties: { $ref: '#/$defs/annotation' } },
       },
     },

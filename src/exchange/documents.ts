@@ -32,7 +32,8 @@ const besideCodes: ErrorCode[] = [
   'overloaded',
 ];
 
-const entryHeaders = {
+/** Headers that name the entry of an exchange. */
+export const entryHeaders = {
   'Exchange-Entry': ref('headers', 'ExchangeEntry'),
   'Exchange-Leaf': ref('headers', 'ExchangeLeaf'),
 };

@@ -3,6 +3,7 @@ import { encodeEntry, type Entry, type LogSecrets } from '../audit/entry.ts';
 import { recordUnderAuthority, type Recorded } from '../audit/record.ts';
 import type { Sealer } from '../audit/seal.ts';
 import type { Dataset } from '../catalogue/catalogue.ts';
+import { isRetired } from '../catalogue/retirement.ts';
 import { Problem } from '../errors.ts';
 import type { Authority, AuthorityView } from '../grants/authority.ts';
 import type { Limits } from '../grants/limits.ts';
@@ -106,7 +107,18 @@ function decideIncoming<Body>(
   now: Date,
 ): Decision<Body> {
   if (!token.scopes.includes('exchange')) return { allowed: false, problem: exchangeScopeMissing() };
+  if (isRetired(dataset.retirement, now)) return { allowed: false, problem: versionRetired(dataset) };
   return decide(operation, { token, authority, dataset, request, now });
+}
+
+function versionRetired({ name, version, retirement }: Dataset): Problem {
+  const { sunset, successor } = retirement!;
+  return new Problem('version-retired', {
+    version: `v${version}`,
+    dataset: name,
+    sunset: sunset!,
+    successor,
+  });
 }
 
 async function carryOut<Body>(

@@ -1,4 +1,5 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify';
+import type { Dataset } from '../catalogue/catalogue.ts';
 import { Problem } from '../errors.ts';
 import type { AccessToken, Tokens } from '../identity/access-token.ts';
 import type { Metrics } from '../metrics.ts';
@@ -8,6 +9,7 @@ import { batchOperation } from './batch-documents.ts';
 import { getOperation, readOperation } from './documents.ts';
 import { dryRunDocument, dryRunMediaType, dryRunRefused, prefersDryRun } from './dry-run.ts';
 import { exchange, exchangeScopeMissing, rehearse, type ExchangeContext } from './exchange.ts';
+import { retiring } from './retirement-documents.ts';
 import { createGate } from './gate.ts';
 import type { Operation, ServedDataset } from './operation.ts';
 import { read } from './read.ts';
@@ -56,6 +58,14 @@ export function registerExchangeRoutes(scope: FastifyInstance, options: Exchange
     } catch (error) {
       done(error as Error);
     }
+  }
+
+  /** A version on its way out says so on every answer, whatever that is. */
+  function announceEnd({ retirement }: Dataset): onRequestHookHandler {
+    return (_request, reply, done) => {
+      if (retirement !== null) reply.headers(retirement.headers);
+      done();
+    };
   }
 
   const gate = createGate(maxBulk);
@@ -113,7 +123,7 @@ export function registerExchangeRoutes(scope: FastifyInstance, options: Exchange
     const { dataset } = served;
     scope.post<{ Body: string | undefined }>(
       `/v${dataset.version}/${dataset.name}/${operation.name}`,
-      { onRequest: authenticate, schema: documented(document) },
+      { onRequest: [announceEnd(dataset), authenticate], schema: documented(retiring(dataset, document)) },
       (request, reply) => {
         const answer = (): Promise<FastifyReply> => {
           const asked = readPostRequest(request.headers, request.body, operation.readBody);
@@ -133,14 +143,17 @@ export function registerExchangeRoutes(scope: FastifyInstance, options: Exchange
 
     const path = `/v${dataset.version}/${dataset.name}/:id`;
     if (dataset.personal && !personalIdsInUrls)
-      scope.get(path, { config: { refused: true } }, () => {
+      scope.get(path, { onRequest: announceEnd(dataset), config: { refused: true } }, () => {
         const params = { dataset: dataset.name, version: `v${dataset.version}` };
         throw new Problem('ids-not-in-urls', params, { headers: { allow: '' } });
       });
     else
       scope.get<{ Params: { id: string } }>(
         path,
-        { onRequest: authenticate, schema: documented(getOperation(dataset)) },
+        {
+          onRequest: [announceEnd(dataset), authenticate],
+          schema: documented(retiring(dataset, getOperation(dataset))),
+        },
         (request, reply) => {
           const asked = readGetRequest(request.headers, request.params.id, request.query, read.readBody);
           return handle(served, read, request, reply, asked);

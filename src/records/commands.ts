@@ -53,6 +53,8 @@ export const recordCommands: Command[] = [
         title: dataset.title,
         provider: dataset.provider,
         sharing: dataset.sharing,
+        deprecated: dataset.retirement?.deprecated ?? null,
+        sunset: dataset.retirement?.sunset ?? null,
         fields: [...dataset.fields.keys()],
       }));
       const rows = items.map((item) => [
@@ -60,9 +62,14 @@ export const recordCommands: Command[] = [
         `v${item.version}`,
         item.provider,
         item.sharing,
+        item.deprecated ?? '',
+        item.sunset ?? '',
         item.fields.join(','),
       ]);
-      const text = table(['DATASET', 'VERSION', 'PROVIDER', 'SHARING', 'FIELDS'], rows);
+      const text = table(
+        ['DATASET', 'VERSION', 'PROVIDER', 'SHARING', 'DEPRECATED', 'SUNSET', 'FIELDS'],
+        rows,
+      );
       return Promise.resolve({ json: { items, next: null }, text });
     },
   },

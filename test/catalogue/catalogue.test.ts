@@ -137,6 +137,18 @@ const broken: [what: string, change: (schema: Schema) => void, pointer: string, 
     '/x-dataset/fields/sex/formerly',
     /first version/,
   ],
+  [
+    'a day of its end that there is not',
+    (schema) => (annotation(schema).sunset = '2027-02-30'),
+    '/x-dataset/sunset',
+    /no day/,
+  ],
+  [
+    'an end before it is deprecated',
+    (schema) => (annotation(schema).sunset = '2026-11-30'),
+    '/x-dataset/sunset',
+    /deprecated before/,
+  ],
   ['no translation', (schema) => delete schema['x-zh'], '(root)', /x-zh/],
   [
     'a field that is called like a parameter of requests',
@@ -177,6 +189,12 @@ const brokenVersion2: typeof broken = [
     '/x-dataset/fields/name/formerly',
     /"name" was another field/,
   ],
+  [
+    'a newest version that is deprecated',
+    (schema) => (annotation(schema).deprecated = '2026-12-01'),
+    '/x-dataset/deprecated',
+    /no successor/,
+  ],
 ];
 
 for (const [what, change, pointer, reason] of brokenVersion2)
@@ -190,11 +208,13 @@ for (const [what, change, pointer, reason] of brokenVersion2)
     t.end();
   });
 
-await t.test('tells each version what its fields are in all of them', (t) => {
+await t.test('tells each version what its fields are in all of them, and what comes after it', (t) => {
   const [v1, v2] = loadCatalogue().datasets.filter(({ name }) => name === 'citizens');
   t.equal(v2!.fields.get('mobile_phone')!.concept, v1!.fields.get('phone')!.concept);
   t.equal(v2!.fields.get('city')!.concept.whole, v1!.fields.get('household_address')!.concept);
   t.equal(v1!.concepts, v2!.concepts);
+  t.match(v1!.retirement, { deprecated: '2026-12-01', sunset: '2027-12-31', successor: '/v2/citizens' });
+  t.equal(v2!.retirement, null);
   t.end();
 });
 

@@ -1,17 +1,25 @@
-import t from 'tap';
+import t, { type Test } from 'tap';
 import type { LightMyRequestResponse } from 'fastify';
 import { addGrant } from '../../src/grants/grants.ts';
-import { personaCitizens } from '../../src/sandbox/personas.ts';
+import { personaCitizens, personaEnterprises } from '../../src/sandbox/personas.ts';
 import { inVersion1 } from '../fixtures/version-1.ts';
 import { actor, checkAuditLog, startGateway, type AskOptions } from '../helper.ts';
-import { checkProblem } from './checks.ts';
+import { absentCitizen, checkProblem, checkRefusal } from './checks.ts';
 
 const test = await startGateway(t);
-const { clock, gateway } = test;
+const { app, clock, gateway } = test;
+const taxation = await test.token('taxation');
 const [wife] = personaCitizens;
 const { id } = wife!;
 const version2 = { version: 2 };
 const day = 24 * 60 * 60 * 1000;
+
+/** As the schema of version 1 has it. */
+const endHeaders = {
+  deprecation: `@${Date.UTC(2026, 11, 1) / 1000}`,
+  sunset: 'Fri, 31 Dec 2027 00:00:00 GMT',
+  link: '</v2/citizens>; rel="successor-version"',
+};
 
 /** Grants a department that has none fields of citizens, and gives what it then asks as. */
 let consumers = 0;
@@ -139,6 +147,82 @@ await t.test('knows each field by its name of the version alone', async (t) => {
     const response = await test.read('citizens', { id, fields: [field] }, { version });
     checkProblem(t, response, { status: 400, code: 'unknown-field' });
   }
+});
+
+function checkEnd(t: Test, { headers }: LightMyRequestResponse, what: string): void {
+  t.match(headers, endHeaders, what);
+}
+
+await t.test('says on every answer of version 1 when it ends and what comes after it', async (t) => {
+  const read = (body: unknown, options?: AskOptions): Promise<LightMyRequestResponse> =>
+    test.read('citizens', body, options);
+  checkEnd(t, await read({ id }), 'released');
+  checkEnd(t, await read({ id: absentCitizen }), 'absent');
+  checkEnd(t, await read({ id, fields: ['ethnicity'] }), 'refused');
+  checkEnd(t, await read({ id }, { token: null }), 'without a token');
+  checkEnd(t, await read({ id }, { purpose: null }), 'without a purpose');
+  checkEnd(t, await read({ id: 'x'.repeat(200_000) }), 'too large');
+  checkEnd(t, await read('<id/>', { headers: { 'content-type': 'text/xml' } }), 'of another media type');
+  checkEnd(t, await test.ask('batch', 'citizens', { ids: [id] }), 'a batch');
+  checkEnd(t, await app.inject({ url: `/v1/citizens/${id}` }), 'by GET, which is refused');
+});
+
+await t.test('says nothing of the kind of versions that stay', async (t) => {
+  const enterprise = { id: personaEnterprises[0]!.id };
+  const asking = { token: taxation, purpose: 'tax-assessment' };
+  for (const response of [
+    await test.read('citizens', { id }, version2),
+    await test.read('citizens', { id: absentCitizen }, version2),
+    await test.read('enterprises', enterprise, asking),
+    await app.inject({ url: '/livez' }),
+  ])
+    for (const name of Object.keys(endHeaders)) t.notOk(response.headers[name], name);
+});
+
+/** Moves the clock to a moment, and gets the grants and tokens that are good then. */
+async function moveTo(moment: string): Promise<AskOptions> {
+  clock.advance(Date.parse(moment) - clock.now().getTime());
+  return grantTo(['name']);
+}
+
+await t.test('serves version 1 to the last moment before its sunset', async (t) => {
+  const asking = await moveTo('2027-12-30T23:59:59.999Z');
+  const response = await test.read('citizens', { id }, asking);
+  t.equal(response.statusCode, 200);
+  checkEnd(t, response, 'as before');
+});
+
+await t.test('refuses version 1 from its sunset on, on the record, and serves version 2', async (t) => {
+  const asking = await moveTo('2027-12-31T00:00:00.000Z');
+  for (const [operation, body] of [
+    ['read', { id, fields: ['name'] }],
+    ['batch', { ids: [id] }],
+  ] as const) {
+    const response = await test.ask(operation, 'citizens', body, asking);
+    const { detail } = checkProblem(t, response, { status: 410, code: 'version-retired' });
+    t.match(detail, /v1.*2027-12-31.*\/v2\/citizens/);
+    checkEnd(t, response, 'and says where to go');
+    await checkRefusal(t, test, response, {
+      status: 410,
+      code: 'version-retired',
+      subject: true,
+      operation,
+    });
+    t.match(await test.entryOf(response), { version: 1, outcome: 'refused', code: 'version-retired' });
+  }
+  const response = await test.read('citizens', { id }, { ...asking, ...version2 });
+  t.same(response.json(), { name: wife!.name });
+});
+
+await t.test('lets token and scope decide before the sunset, and the sunset before all else', async (t) => {
+  const asking = await moveTo('2028-01-01T00:00:00.000Z');
+  const unscoped = await test.token(`consumer-${consumers}`, ['provide']);
+  const read = (options: AskOptions, body: unknown = { id }): Promise<LightMyRequestResponse> =>
+    test.read('citizens', body, { ...asking, ...options });
+  checkProblem(t, await read({ token: null }), { status: 401, code: 'token-missing' });
+  checkProblem(t, await read({ token: unscoped }), { status: 403, code: 'scope-missing' });
+  checkProblem(t, await read({ purpose: null }), { status: 410, code: 'version-retired' });
+  checkProblem(t, await read({}, '{'), { status: 410, code: 'version-retired' });
 });
 
 await t.test('leaves a whole audit log', async (t) => {
