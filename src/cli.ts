@@ -12,6 +12,7 @@ const operator = async (): Promise<Command[]> => (await import('./operator-comma
 const identity = async (): Promise<Command[]> => (await import('./identity/commands.ts')).identityCommands;
 const grants = async (): Promise<Command[]> => (await import('./grants/commands.ts')).grantCommands;
 const records = async (): Promise<Command[]> => (await import('./records/commands.ts')).recordCommands;
+const catalogue = async (): Promise<Command[]> => (await import('./catalogue/commands.ts')).catalogueCommands;
 const audit = async (): Promise<Command[]> => (await import('./audit/commands.ts')).auditCommands;
 const witness = async (): Promise<Command[]> => (await import('./witness/commands.ts')).witnessCommands;
 const sandbox = async (): Promise<Command[]> => (await import('./sandbox/commands.ts')).sandboxCommands;
@@ -24,7 +25,7 @@ const commandsOf: Record<string, () => Promise<Command[]>> = {
   purpose: grants,
   grant: grants,
   load: records,
-  dataset: records,
+  dataset: catalogue,
   audit,
   witness,
   sandbox,
@@ -57,7 +58,16 @@ try {
 /** The commands of a word; all of them when there is no such word, so that help can list them. */
 async function findCommands(word = ''): Promise<Command[]> {
   if (Object.hasOwn(commandsOf, word)) return commandsOf[word]!();
-  const all = await Promise.all([operator(), identity(), grants(), records(), audit(), witness(), sandbox()]);
+  const all = await Promise.all([
+    operator(),
+    identity(),
+    grants(),
+    records(),
+    catalogue(),
+    audit(),
+    witness(),
+    sandbox(),
+  ]);
   return all.flat();
 }
 

@@ -3,7 +3,7 @@ import { commandLineActor } from '../audit/act.ts';
 import { createCalendar } from '../calendar.ts';
 import { loadCatalogue } from '../catalogue/catalogue.ts';
 import { isCalendarDate } from '../catalogue/formats.ts';
-import { table, type Command } from '../command.ts';
+import type { Command } from '../command.ts';
 import { UserError } from '../errors.ts';
 import { loadCsv } from './load.ts';
 
@@ -41,36 +41,5 @@ export const recordCommands: Command[] = [
           result.rejected > 0 ? `; ${result.rejected} rejected, see ${result.rejects_file}` : '';
         return { json: result, text: `${result.loaded} of ${result.rows} rows loaded${warned}${rejected}` };
       }),
-  },
-  {
-    name: 'dataset list',
-    summary: 'list the datasets of the catalogue',
-    needs: 'home',
-    run: () => {
-      const items = loadCatalogue().datasets.map((dataset) => ({
-        name: dataset.name,
-        version: dataset.version,
-        title: dataset.title,
-        provider: dataset.provider,
-        sharing: dataset.sharing,
-        deprecated: dataset.retirement?.deprecated ?? null,
-        sunset: dataset.retirement?.sunset ?? null,
-        fields: [...dataset.fields.keys()],
-      }));
-      const rows = items.map((item) => [
-        item.name,
-        `v${item.version}`,
-        item.provider,
-        item.sharing,
-        item.deprecated ?? '',
-        item.sunset ?? '',
-        item.fields.join(','),
-      ]);
-      const text = table(
-        ['DATASET', 'VERSION', 'PROVIDER', 'SHARING', 'DEPRECATED', 'SUNSET', 'FIELDS'],
-        rows,
-      );
-      return Promise.resolve({ json: { items, next: null }, text });
-    },
   },
 ];
