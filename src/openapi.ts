@@ -120,9 +120,12 @@ export async function registerOpenApi(scope: FastifyInstance, version: number): 
   });
 }
 
-/** Leaves out the components that nothing in the document refers to. */
+/** Leaves out the components and tags that nothing in the document refers to. */
 function withoutUnused<T extends object>(openapi: T): T {
-  const { components, ...rest } = openapi as { components: Record<string, Record<string, object>> };
+  const { components, tags, ...rest } = openapi as {
+    components: Record<string, Record<string, object>>;
+    tags: { name: string }[];
+  };
   const used = JSON.stringify(rest);
   const isUsed = (kind: string, name: string): boolean =>
     used.includes(kind === 'securitySchemes' ? `{"${name}":[` : `"#/components/${kind}/${name}"`);
@@ -130,7 +133,8 @@ function withoutUnused<T extends object>(openapi: T): T {
     kind,
     Object.fromEntries(Object.entries(named).filter(([name]) => isUsed(kind, name))),
   ]);
-  return { ...openapi, components: Object.fromEntries(kept) };
+  const usedTags = tags.filter(({ name }) => used.includes(`"tags":["${name}"]`));
+  return { ...openapi, tags: usedTags, components: Object.fromEntries(kept) };
 }
 
 function hasOperation(schema: FastifySchema | undefined): boolean {

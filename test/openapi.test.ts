@@ -42,7 +42,7 @@ for (const { version, file, committed, judge } of versions) {
       t.match(operation, { summary: /\S/, tags: [/\S/], operationId: /^[a-z]\w+$/ }, path);
   });
 
-  await t.test(`names in ${version} only components that it has, and has none beside`, async (t) => {
+  await t.test(`names in ${version} only components and tags that it has, and has none beside`, async (t) => {
     const { components } = committed;
     const refs = [...JSON.stringify(committed).matchAll(/"\$ref":"([^"]+)"/g)].map((match) => match[1]!);
     t.ok(refs.length > 20);
@@ -51,6 +51,8 @@ for (const { version, file, committed, judge } of versions) {
       Object.keys(components[kind]).map((name) => `#/components/${kind}/${name}`),
     );
     t.same(had.sort(), [...new Set(refs)].sort());
+    const tags = operations.flatMap(({ operation }) => operation.tags);
+    t.same(committed.tags.map(({ name }) => name).sort(), [...new Set(tags)].sort());
   });
 }
 
