@@ -39,9 +39,9 @@ await t.test('a newcomer starts it, and the line that it prints works as pasted'
     t.match(output, /^HTTP\/1\.1 200 /m);
     t.match(output, /^exchange-id: [0-9a-f-]{36}\r$/im);
     const record = JSON.parse(output.slice(output.indexOf('\r\n\r\n'))) as Record<string, unknown>;
-    t.same(Object.keys(record), ['name', 'birth_date', 'marital_status', 'phone']);
+    t.same(Object.keys(record), ['name', 'birth_date', 'marital_status', 'mobile_phone']);
     t.equal(record.name, ordinary.name);
-    t.not(record.phone, ordinary.mobile_phone, 'the phone is masked');
+    t.not(record.mobile_phone, ordinary.mobile_phone, 'the phone is masked');
   });
 
   const response = await askSandbox(readSandbox(home), request);

@@ -24,11 +24,11 @@ Ctrl-C stops it; the data stay.
 /** One line for a POSIX shell, from whatever folder. */
 function exampleCommand(config: Config, baseUrl: string): string {
   const { dataset, id } = personas[0]!;
-  const body = JSON.stringify({ id, fields: ['name', 'birth_date', 'marital_status', 'phone'] });
+  const body = JSON.stringify({ id, fields: ['name', 'birth_date', 'marital_status', 'mobile_phone'] });
   const command = `${quote(process.execPath)} ${quote(program)} token civil-affairs`;
   const token = `$(ONEVISIT_HOME=${quote(config.home)} ${command})`;
   return [
-    `curl -i ${baseUrl}/v1/${dataset}/read`,
+    `curl -i ${baseUrl}/v2/${dataset}/read`,
     `-H "Authorization: Bearer ${token}"`,
     `-H 'Exchange-Purpose: marriage-registration'`,
     `-H 'Content-Type: application/json'`,
