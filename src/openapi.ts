@@ -165,6 +165,7 @@ function document(version: number): object {
         description: 'Exchanges: each is an entry in the audit log before it is answered.',
       },
       { name: 'Audit', description: 'Who asked for what.' },
+      { name: 'Log', description: 'The transparency log: its checkpoint, tiles and entries.' },
       { name: 'Authentication', description: 'Access tokens (OAuth 2.0 client credentials, RFC 9068).' },
       { name: 'Operations', description: 'Health and metrics.' },
     ],

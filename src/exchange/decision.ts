@@ -96,7 +96,8 @@ function gives(grant: Grant, field: Field, use: Use): boolean {
 
 /** Whether a field is released masked. */
 export function isMasked({ dataset, grants }: Pick<Rights, 'dataset' | 'grants'>, name: string): boolean {
-  return dataset.fields.get(name)!.mask !== null && !grants.some((grant) => grant.plainFields.includes(name));
+  const field = dataset.fields.get(name)!;
+  return field.mask !== null && !grants.some((grant) => covers(field, grant.plainFields));
 }
 
 function checkPurpose(authority: Authority, request: DataRequest<unknown>): string {

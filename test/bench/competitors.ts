@@ -31,7 +31,7 @@ export interface Competitor {
   start(rig: Rig, idsFile: string): Promise<Running>;
 }
 
-const bodyFields = ['name', 'birth_date', 'phone'];
+const bodyFields = ['name', 'birth_date', 'mobile_phone'];
 const idPlace = '#'.repeat(18);
 
 export const competitors: Competitor[] = [
@@ -142,7 +142,7 @@ export function gatewayMeasures(
     async measure(task) {
       const headers = { ...bearer(await rig.newToken(url)), 'exchange-purpose': 'marriage-registration' };
       const body = { id: idPlace, fields: bodyFields };
-      const request = httpRequest('POST', '/v1/citizens/read', headers, body);
+      const request = httpRequest('POST', '/v2/citizens/read', headers, body);
       return runLoad({ port: Number(new URL(url).port), ...request, ...task, idsFile, seed: newSeed() });
     },
     stop: () => end(child),
@@ -186,9 +186,9 @@ function startPgbench(rig: Rig): Running {
 /** pgbench can't make ids up, so it looks one of a sample up by its number: a row that is always in memory. */
 const pgbenchScript = `\\set n random(1, :sample)
 begin;
-select name, birth_date, phone from v1.citizens where id = (select id from bench.sample where n = :n);
+select name, birth_date, mobile_phone from v2.citizens where id = (select id from bench.sample where n = :n);
 insert into bench.audit (exchange, at, department, subject, fields, found)
-  select gen_random_uuid(), now(), 'civil-affairs', id, '{name,birth_date,phone}', true
+  select gen_random_uuid(), now(), 'civil-affairs', id, '{name,birth_date,mobile_phone}', true
   from bench.sample where n = :n;
 commit;
 `;

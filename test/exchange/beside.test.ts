@@ -56,7 +56,8 @@ await t.test('takes the scheme Bearer in any case', async (t) => {
 await t.test('knows no address but its own', async (t) => {
   const unknown: InjectOptions[] = [
     { method: 'POST', url: '/v1/vehicles/read', headers: good, payload: body },
-    { method: 'POST', url: '/v2/citizens/read', headers: good, payload: body },
+    { method: 'POST', url: '/v2/enterprises/read', headers: good, payload: body },
+    { method: 'POST', url: '/v3/citizens/read', headers: good, payload: body },
     { method: 'POST', url: '/v1/citizens/read/', headers: good, payload: body },
     { method: 'POST', url: '/v1/Citizens/read', headers: good, payload: body },
     { method: 'POST', url: '/nowhere' },

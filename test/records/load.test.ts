@@ -48,11 +48,14 @@ await t.test('loads good rows, and enters what it did', async (t) => {
     marital_status: null,
     deceased_on: null,
     occupation: null,
+    as_of: result.as_of,
   });
   t.ok(isAlone(file));
   const entry = (await checkAuditLog(t, test))[result.entry]!;
   t.match(entry, { kind: 'load', operation: 'load', dataset: 'citizens', version: 2, client: actor.client });
-  t.strictSame(entry.details, { rows: 2, loaded: 2, rejected: 0, warned: 0, sha256 });
+  const { as_of } = result;
+  t.match(as_of, /^\d{4}-\d{2}-\d{2}$/);
+  t.strictSame(entry.details, { rows: 2, loaded: 2, rejected: 0, warned: 0, sha256, as_of });
 });
 
 await t.test('replaces the record that is there, whole: an empty cell is an unknown value', async (t) => {

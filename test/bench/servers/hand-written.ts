@@ -22,7 +22,7 @@ const recordSchema = {
   properties: {
     name: { type: ['string', 'null'] },
     birth_date: { type: ['string', 'null'] },
-    phone: { type: ['string', 'null'] },
+    mobile_phone: { type: ['string', 'null'] },
   },
 };
 
@@ -38,12 +38,12 @@ app.post<{ Body: { id: string } }>(
     try {
       await client.query('begin');
       const { rows } = await client.query(
-        'select name, birth_date::text, phone from v1.citizens where id = $1',
+        'select name, birth_date::text, mobile_phone from v2.citizens where id = $1',
         [request.body.id],
       );
       await client.query(
         'insert into bench.audit (exchange, at, department, subject, fields, found) values ($1, now(), $2, $3, $4, $5)',
-        [randomUUID(), department, request.body.id, ['name', 'birth_date', 'phone'], rows.length > 0],
+        [randomUUID(), department, request.body.id, ['name', 'birth_date', 'mobile_phone'], rows.length > 0],
       );
       await client.query('commit');
       if (rows.length === 0) return await reply.status(404).send({ error: 'no such record' });
