@@ -11,6 +11,8 @@ import { Problem } from './errors.ts';
 import { registerExchangeRoutes } from './exchange/routes.ts';
 import type { Gateway } from './gateway.ts';
 import { registerTokens } from './identity/access-token.ts';
+import { createAdmission } from './identity/admission.ts';
+import { createRateLimiter, type RateLimiter } from './identity/rate-limiter.ts';
 import { registerIdentityRoutes } from './identity/routes.ts';
 import { registerOpenApi } from './openapi.ts';
 import { registerOperations } from './operations.ts';
@@ -42,7 +44,9 @@ export async function buildApp(gateway: Gateway, logTo?: DestinationStream): Pro
   registerCommonHeaders(app, gateway);
   if (['debug', 'trace'].includes(config.logLevel)) registerAccessLog(app);
   const tokens = await registerTokens(app, { key: gateway.keys.token, issuer, now });
-  refuseUnknownRoutes(app, tokens);
+  const nowMs = (): number => now().getTime();
+  const admit = createAdmission(tokens, clientLimiter(config, nowMs));
+  refuseUnknownRoutes(app, admit);
 
   const versions = [...new Set(served.map(({ dataset }) => dataset.version))].sort((a, b) => a - b);
   for (const version of versions)
@@ -52,7 +56,7 @@ export async function buildApp(gateway: Gateway, logTo?: DestinationStream): Pro
         registerExchangeRoutes(exchangeScope, {
           context: exchanges,
           served: served.filter(({ dataset }) => dataset.version === version),
-          tokens,
+          admit,
           metrics,
           personalIdsInUrls: config.personalIdsInUrls,
           sandbox: config.embedded,
@@ -60,19 +64,34 @@ export async function buildApp(gateway: Gateway, logTo?: DestinationStream): Pro
         done();
       });
       if (version === 1) {
-        registerAuditRoutes(scope, { database: searches, catalogue, authority, log, secrets, tokens, now });
-        const proofs = { db: gateway.searchPool, cosigned, authority, log, secrets, tokens, now };
+        registerAuditRoutes(scope, {
+          database: searches,
+          catalogue,
+          authority,
+          log,
+          secrets,
+          tokens,
+          admit,
+          now,
+        });
+        const proofs = { db: gateway.searchPool, cosigned, authority, log, secrets, tokens, admit, now };
         registerReceiptRoutes(scope, proofs);
         registerEntryRoutes(scope, proofs);
         registerLogRoutes(scope, {
           db: gateway.searchPool,
           keys: logKeys,
           cosigned,
-          tokens,
+          admit,
           authority,
         });
         await scope.register((identityScope) =>
-          registerIdentityRoutes(identityScope, { issuer, tokens, authority }),
+          registerIdentityRoutes(identityScope, {
+            issuer,
+            tokens,
+            authority,
+            limiter: addressLimiter(config, nowMs),
+            refused: () => metrics.problemAnswered('rate-limited'),
+          }),
         );
         if (config.opsPort === null) registerOperations(scope, gateway);
         await scope.register(fastifySwaggerUi, {
@@ -100,6 +119,17 @@ export async function buildApp(gateway: Gateway, logTo?: DestinationStream): Pro
 
 /** Of the bar at its top, the page shows the choice of a version alone. */
 const docsStyle = '.swagger-ui .topbar .link { display: none }';
+/** Two seconds' worth of requests at once; null where the settings say that there is no limit. */
+function clientLimiter({ rateLimit }: Gateway['config'], nowMs: () => number): RateLimiter | null {
+  if (rateLimit === 0) return null;
+  return createRateLimiter({ name: 'client', perSecond: rateLimit, windowSeconds: 2, nowMs });
+}
+
+/** Tokens live ten minutes, so that even a whole office behind one address needs few of them. */
+function addressLimiter({ tokenRateLimit }: Gateway['config'], nowMs: () => number): RateLimiter | null {
+  if (tokenRateLimit === 0) return null;
+  return createRateLimiter({ name: 'address', perSecond: tokenRateLimit, windowSeconds: 6, nowMs });
+}
 
 /** What the documents' page may load: its own files, and nothing from elsewhere. */
 const docsPolicy = {

@@ -26,6 +26,10 @@ export interface Config {
   timeZone: string;
   personalIdsInUrls: boolean;
   trustedProxies: string[];
+  /** Requests a second that one client may send to this process; 0 sets no limit. */
+  rateLimit: number;
+  /** Requests a second for tokens that one address may send to this process; 0 sets no limit. */
+  tokenRateLimit: number;
   logLevel: string;
   /** Said by ONEVISIT_SANDBOX=1: the embedded mode is meant, whatever the host. */
   sandbox: boolean;
@@ -94,6 +98,8 @@ export function readConfig(use: SettingsFor, environment: Environment = process.
     timeZone: setting('TIME_ZONE', 'Asia/Shanghai', parseTimeZone),
     personalIdsInUrls: setting('PERSONAL_IDS_IN_URLS', 'refuse', oneOf(['refuse', 'allow'])) === 'allow',
     trustedProxies: setting('TRUSTED_PROXIES', [], parseProxies),
+    rateLimit: setting('RATE_LIMIT', 1000, parseRate),
+    tokenRateLimit: setting('TOKEN_RATE_LIMIT', 10, parseRate),
     logLevel: setting('LOG_LEVEL', 'info', oneOf(logLevels)),
     sandbox: setting('ONEVISIT_SANDBOX', '0', oneOf(['0', '1'])) === '1',
   };
@@ -154,6 +160,12 @@ function parseHost(value: string): string {
 function parsePort(value: string): number {
   if (!/^\d{1,5}$/.test(value) || Number(value) > 65_535)
     throw new Error(`"${value}" is not a port (0 to 65535)`);
+  return Number(value);
+}
+
+function parseRate(value: string): number {
+  if (!/^\d{1,6}$/.test(value))
+    throw new Error(`"${value}" is not a whole number of requests a second (0 to 999999; 0 sets no limit)`);
   return Number(value);
 }
 

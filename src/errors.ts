@@ -219,6 +219,14 @@ export const errorTable = {
       zh: '每个部门每日对同一主体最多核验 {limit} 次。',
     },
   },
+  'rate-limited': {
+    status: 429,
+    title: { en: 'Too many requests', zh: '请求过于频繁' },
+    detail: {
+      en: 'At most {limit} requests are taken in {window} seconds; try again after the time in Retry-After.',
+      zh: '每 {window} 秒最多接受 {limit} 次请求；请在 Retry-After 所示时间之后重试。',
+    },
+  },
   'internal-error': {
     status: 500,
     title: { en: 'The gateway failed', zh: '网关内部错误' },

@@ -85,6 +85,18 @@ export const headerComponents = {
     description: 'The version to use instead: `rel="successor-version"`.',
     schema: { type: 'string' },
   },
+  RateLimitPolicy: {
+    description:
+      'How many requests (`q`) in how many seconds (`w`) the gateway takes (draft-ietf-httpapi-ratelimit-headers-11); ' +
+      'absent where there is no limit.',
+    schema: { type: 'string', pattern: '^"[a-z]+";q=\\d+;w=\\d+$' },
+    example: '"client";q=2000;w=2',
+  },
+  RateLimit: {
+    description: 'How many requests more (`r`) it takes now; more of them after `t` seconds.',
+    schema: { type: 'string', pattern: '^"[a-z]+";r=\\d+;t=\\d+$' },
+    example: '"client";r=1999;t=1',
+  },
   NoStore: { description: 'Always `no-store`.', schema: { type: 'string', const: 'no-store' } },
 };
 

@@ -26,7 +26,21 @@ const extension = 'x-operation';
 
 /** Puts an operation, and the schemas that Fastify validates by, into a route's schema. */
 export function documented(operation: Operation, validated: FastifySchema = {}): FastifySchema {
-  return { ...validated, [extension]: operation } as FastifySchema;
+  return { ...validated, [extension]: withLimits(operation) } as FastifySchema;
+}
+
+/** Where requests are counted against a limit, every answer tells of it. */
+function withLimits(operation: Operation): Operation {
+  if (!('429' in operation.responses)) return operation;
+  const limits = {
+    'RateLimit-Policy': ref('headers', 'RateLimitPolicy'),
+    RateLimit: ref('headers', 'RateLimit'),
+  };
+  const responses = Object.entries(operation.responses).map(([status, response]) => {
+    const { headers } = response as { headers?: object };
+    return [status, status === '401' ? response : { ...response, headers: { ...headers, ...limits } }];
+  });
+  return { ...operation, responses: Object.fromEntries(responses) as Operation['responses'] };
 }
 
 /** The reference to a component of the document. */
@@ -84,8 +98,9 @@ function example(code: ErrorCode): object {
     scope: 'exchange',
     allow: 'POST',
     version: 'v1',
-    limit: code === 'guess-limit' ? '5' : '131072',
+    limit: code === 'payload-too-large' ? '131072' : code === 'guess-limit' ? '5' : '2000',
     quota: '1000',
+    window: '2',
     expected: 'application/json',
     sunset: '2027-12-31',
     successor: '/v2/example',

@@ -1,7 +1,7 @@
 import type { FastifyInstance, RouteOptions } from 'fastify';
 import { Problem } from './errors.ts';
 import { refuseUnknownRoute } from './exchange/routes.ts';
-import type { Tokens } from './identity/access-token.ts';
+import type { Admit } from './identity/admission.ts';
 
 /** The methods of a path: all that are registered, and those of them that are served. */
 interface Methods {
@@ -58,9 +58,9 @@ function methodNotAllowed(methods: Methods | undefined): Problem {
 }
 
 /** An address that is not there is refused before anybody reads the body. */
-export function refuseUnknownRoutes(app: FastifyInstance, tokens: Tokens): void {
-  app.addHook('onRequest', (request, _reply, done) => {
-    if (request.is404) refuseUnknownRoute(request, tokens);
+export function refuseUnknownRoutes(app: FastifyInstance, admit: Admit): void {
+  app.addHook('onRequest', (request, reply, done) => {
+    if (request.is404) refuseUnknownRoute(request, reply, admit);
     done();
   });
 }

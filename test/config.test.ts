@@ -53,6 +53,8 @@ await t.test('needs no setting at all for an embedded gateway', async (t) => {
     timeZone: 'Asia/Shanghai',
     personalIdsInUrls: false,
     trustedProxies: [],
+    rateLimit: 1000,
+    tokenRateLimit: 10,
     logLevel: 'info',
     sandbox: false,
   });
@@ -79,6 +81,8 @@ await t.test('reads every setting', async (t) => {
     PERSONAL_IDS_IN_URLS: 'allow',
     TRUSTED_PROXIES: '10.0.0.0/8, ::1',
     LOG_WITNESSES: 'w1.example/a+0a1b2c3d+BAAA https://w1.example/, w2+0a1b2c3d+BAAB http://w2:8090',
+    RATE_LIMIT: '0',
+    TOKEN_RATE_LIMIT: '25',
     LOG_LEVEL: 'warn',
   };
   const config = readConfig('serve', environment);
@@ -99,6 +103,8 @@ await t.test('reads every setting', async (t) => {
       { key: 'w1.example/a+0a1b2c3d+BAAA', url: 'https://w1.example' },
       { key: 'w2+0a1b2c3d+BAAB', url: 'http://w2:8090' },
     ],
+    rateLimit: 0,
+    tokenRateLimit: 25,
     logLevel: 'warn',
   });
   t.equal(config.keys?.token.asymmetricKeyType, 'ec');
@@ -115,6 +121,8 @@ const badSettings = {
   TIME_ZONE: 'Asia/Atlantis',
   PERSONAL_IDS_IN_URLS: 'yes',
   TRUSTED_PROXIES: '10.0.0.0/33',
+  RATE_LIMIT: '-1',
+  TOKEN_RATE_LIMIT: 'many',
   LOG_LEVEL: 'loud',
   ONEVISIT_SANDBOX: 'true',
 };
@@ -126,8 +134,8 @@ await t.test('lists every fault at once', async (t) => {
     t.fail();
   } catch (error) {
     const [first, ...rest] = (error as Error).message.split('\n');
-    t.equal(first, 'The configuration has 10 faults:');
-    t.equal(rest.length, 10, 'one line a fault');
+    t.equal(first, 'The configuration has 12 faults:');
+    t.equal(rest.length, 12, 'one line a fault');
   }
 });
 
@@ -146,6 +154,8 @@ await t.test('refuses each bad value by name', async (t) => {
       ['https://w.example', 'w+0a1b2c3d+BAAA', 'w+0a1b2c3d+BAAA ftp://w.example', 'x https://w.example', ','],
     ],
     ['TRUSTED_PROXIES', ['10.0.0.0/8,', 'proxy.example', '10.0.0.0/-1', '::1/129', '*']],
+    ['RATE_LIMIT', ['1000000', '0.5', '1e3', 'none']],
+    ['TOKEN_RATE_LIMIT', ['-1', '10/s']],
     ['LOG_LEVEL', ['INFO', 'verbose']],
     ['PERSONAL_IDS_IN_URLS', ['allow,refuse', 'ALLOW']],
     ['TIME_ZONE', ['China Standard Time', '../etc']],

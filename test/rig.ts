@@ -72,6 +72,8 @@ export async function openRig(
         ISSUER: issuer,
         LOG_ORIGIN: 'onevisit.test/audit',
         LOG_LEVEL: 'fatal',
+        RATE_LIMIT: '0',
+        TOKEN_RATE_LIMIT: '0',
         PORT: '0',
       };
       const cli = join(import.meta.dirname, '..', 'src', 'cli.ts');

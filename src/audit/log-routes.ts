@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { Problem } from '../errors.ts';
-import { challenge, requireLiveClient, type Tokens } from '../identity/access-token.ts';
+import type { Admit } from '../identity/admission.ts';
+import { challenge, requireLiveClient } from '../identity/access-token.ts';
 import type { AuthorityView } from '../grants/authority.ts';
 import { documented } from '../openapi.ts';
 import { bundleOperation, checkpointOperation, tileOperation } from './log-documents.ts';
@@ -16,14 +17,14 @@ export interface LogRoutesOptions {
   keys: LogKeys;
   /** Adds the signatures of witnesses to a checkpoint's note. */
   cosigned: (note: string) => string;
-  tokens: Tokens;
+  admit: Admit;
   authority: AuthorityView;
 }
 
 /** The log as C2SP tlog-tiles has it: what anybody may check, and the entries themselves for auditors. */
 export function registerLogRoutes(
   scope: FastifyInstance,
-  { db, keys, cosigned, tokens, authority }: LogRoutesOptions,
+  { db, keys, cosigned, admit, authority }: LogRoutesOptions,
 ): void {
   let opened: { note: string; size: number } | null = null;
 
@@ -48,8 +49,8 @@ export function registerLogRoutes(
   scope.get<{ Params: { '*': string } }>(
     '/log/tile/entries/*',
     {
-      onRequest: (request, _reply, done) => {
-        const token = tokens.verify(request.headers.authorization);
+      onRequest: (request, reply, done) => {
+        const token = admit(request, reply);
         if (!token.scopes.includes('audit'))
           throw new Problem(
             'scope-missing',

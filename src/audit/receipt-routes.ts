@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Problem } from '../errors.ts';
 import type { AuthorityView } from '../grants/authority.ts';
+import type { Admit } from '../identity/admission.ts';
 import { requireLiveClient, type AccessToken, type Tokens } from '../identity/access-token.ts';
 import { documented } from '../openapi.ts';
 import type { Appender } from './append.ts';
@@ -19,6 +20,7 @@ export interface ReceiptRoutesOptions {
   log: Appender;
   secrets: LogSecrets;
   tokens: Tokens;
+  admit: Admit;
   now: () => Date;
 }
 
@@ -36,11 +38,16 @@ interface Receipt {
 
 /** The routes by which a consumer, a provider or an auditor gets an exchange's entry with its proof. */
 export function registerReceiptRoutes(scope: FastifyInstance, options: ReceiptRoutesOptions): void {
-  const { db, cosigned, authority, log, secrets, tokens, now } = options;
+  const { db, cosigned, authority, log, secrets, tokens, admit, now } = options;
+
+  function onRequest(request: FastifyRequest, reply: FastifyReply, done: () => void): void {
+    admit(request, reply);
+    done();
+  }
 
   scope.get<{ Params: { exchange: string } }>(
     '/v1/exchanges/:exchange/receipt',
-    { schema: documented(receiptOperation) },
+    { onRequest, schema: documented(receiptOperation) },
     async (request, reply) => {
       const { exchange, proof, own } = await findReceipt(request);
       if (proof === null) return answerLater(reply);
@@ -54,7 +61,7 @@ export function registerReceiptRoutes(scope: FastifyInstance, options: ReceiptRo
 
   scope.get<{ Params: { exchange: string } }>(
     '/v1/exchanges/:exchange/receipt.tlog-proof',
-    { schema: documented(receiptFileOperation) },
+    { onRequest, schema: documented(receiptFileOperation) },
     async (request, reply) => {
       const { proof } = await findReceipt(request);
       if (proof === null) return answerLater(reply);

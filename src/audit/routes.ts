@@ -4,6 +4,7 @@ import { isCalendarDate } from '../catalogue/formats.ts';
 import type { Database } from '../db/database.ts';
 import { Problem, type Fault } from '../errors.ts';
 import type { AuthorityView } from '../grants/authority.ts';
+import type { Admit } from '../identity/admission.ts';
 import { challenge, requireLiveClient, type AccessToken, type Tokens } from '../identity/access-token.ts';
 import { documented } from '../openapi.ts';
 import { malformedBody } from '../validation.ts';
@@ -22,6 +23,7 @@ export interface AuditRoutesOptions {
   log: Appender;
   secrets: LogSecrets;
   tokens: Tokens;
+  admit: Admit;
   now: () => Date;
 }
 
@@ -39,13 +41,13 @@ const defaultLimit = 50;
 
 /** The routes by which auditors query the log. Each query is an entry itself, before it is answered. */
 export function registerAuditRoutes(scope: FastifyInstance, options: AuditRoutesOptions): void {
-  const { database, catalogue, authority, log, secrets, tokens, now } = options;
+  const { database, catalogue, authority, log, secrets, tokens, admit, now } = options;
 
   scope.post<{ Body: SearchBody }>(
     '/v1/audit/entries/search',
     {
-      onRequest: (request, _reply, done) => {
-        visibilityOf(tokens.verify(request.headers.authorization));
+      onRequest: (request, reply, done) => {
+        visibilityOf(admit(request, reply));
         done();
       },
       schema: documented(searchOperation, { body: searchBodySchema }),

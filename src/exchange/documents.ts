@@ -27,6 +27,7 @@ const besideCodes: ErrorCode[] = [
   'token-missing',
   'token-invalid',
   'token-expired',
+  'rate-limited',
   'audit-unavailable',
   'store-unavailable',
   'overloaded',

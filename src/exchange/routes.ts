@@ -1,7 +1,8 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify';
 import type { Dataset } from '../catalogue/catalogue.ts';
 import { Problem } from '../errors.ts';
-import type { AccessToken, Tokens } from '../identity/access-token.ts';
+import type { AccessToken } from '../identity/access-token.ts';
+import type { Admit } from '../identity/admission.ts';
 import type { Metrics } from '../metrics.ts';
 import { documented, type Operation as Document } from '../openapi.ts';
 import { batch } from './batch.ts';
@@ -29,7 +30,7 @@ declare module 'fastify' {
 export interface ExchangeRoutesOptions {
   context: ExchangeContext;
   served: ServedDataset[];
-  tokens: Tokens;
+  admit: Admit;
   metrics: Metrics;
   personalIdsInUrls: boolean;
   /** Made-up data alone: exchanges may be rehearsed. */
@@ -41,7 +42,7 @@ const maxBulk = 8;
 
 /** The routes by which consumers ask for data, made from the catalogue. Register them in a scope of their own. */
 export function registerExchangeRoutes(scope: FastifyInstance, options: ExchangeRoutesOptions): void {
-  const { context, tokens, metrics, personalIdsInUrls } = options;
+  const { context, admit, metrics, personalIdsInUrls } = options;
   scope.decorateRequest('accessToken', null);
 
   // The body stays text until the exchange reads it, because a malformed one is refused on the record.
@@ -51,9 +52,9 @@ export function registerExchangeRoutes(scope: FastifyInstance, options: Exchange
   );
 
   /** Nobody's body is read before the token is verified. */
-  function authenticate(request: FastifyRequest, _reply: FastifyReply, done: (error?: Error) => void): void {
+  function authenticate(request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void): void {
     try {
-      request.accessToken = tokens.verify(request.headers.authorization);
+      request.accessToken = admit(request, reply);
       done();
     } catch (error) {
       done(error as Error);
@@ -167,9 +168,9 @@ export function registerExchangeRoutes(scope: FastifyInstance, options: Exchange
  *
  * @throws Problem always
  */
-export function refuseUnknownRoute(request: FastifyRequest, tokens: Tokens): never {
+export function refuseUnknownRoute(request: FastifyRequest, reply: FastifyReply, admit: Admit): never {
   if (/^\/v\d+\/[^/]+\/(read|batch|verify|search)$/.test(request.url)) {
-    const token = tokens.verify(request.headers.authorization);
+    const token = admit(request, reply);
     if (!token.scopes.includes('exchange')) throw exchangeScopeMissing();
   }
   throw new Problem('route-unknown');

@@ -1,13 +1,17 @@
-import { json, problems, type Operation } from '../openapi.ts';
+import { json, problems, ref, type Operation } from '../openapi.ts';
 
-const tokenError = (codes: string[], example: string): object =>
+const tokenError = (
+  codes: string[],
+  example: string,
+  description = 'the client is unknown, or its secret is wrong',
+): object =>
   json(
     {
       type: 'object',
       required: ['error'],
       properties: { error: { type: 'string', enum: codes }, error_description: { type: 'string' } },
     },
-    { error: example, error_description: 'the client is unknown, or its secret is wrong' },
+    { error: example, error_description: description },
   );
 
 export const tokenOperation: Operation = {
@@ -59,6 +63,15 @@ export const tokenOperation: Operation = {
       description: 'The client did not authenticate (RFC 6749, 5.2).',
       headers: { 'WWW-Authenticate': { description: 'Basic.', schema: { type: 'string' } } },
       content: tokenError(['invalid_client'], 'invalid_client'),
+    },
+    429: {
+      description: 'Too many requests from this address, of IPv6 from its /64.',
+      headers: { 'Retry-After': ref('headers', 'RetryAfter') },
+      content: tokenError(
+        ['temporarily_unavailable'],
+        'temporarily_unavailable',
+        'too many requests from this address',
+      ),
     },
     ...problems(['headers-too-large', 'overloaded']),
   },

@@ -4,20 +4,37 @@ import type { AuthorityView } from '../grants/authority.ts';
 import { documented } from '../openapi.ts';
 import type { Tokens } from './access-token.ts';
 import { isSecretOf, roles, type Client } from './clients.ts';
+import { addressKey, retryAfterSeconds, type RateLimiter } from './rate-limiter.ts';
 import { jwksOperation, metadataOperation, tokenOperation } from './documents.ts';
 
 export interface IdentityRoutesOptions {
   issuer: string;
   tokens: Tokens;
   authority: AuthorityView;
+  /** How many tokens an address may ask for; null sets no limit. */
+  limiter: RateLimiter | null;
+  /** Hears of a request for a token that was one too many. */
+  refused: () => void;
 }
 
 /** RFC 6749, 5.1. */
 const notStored = { 'cache-control': 'no-store', pragma: 'no-cache' };
 
+/**
+ * The codes of RFC 6749, 5.2, with their statuses, and one that its section 4.1.2.1 has for authorization endpoints:
+ * for too many requests there is none (RFC 6749, 8.5).
+ */
+const refusalStatus = {
+  invalid_request: 400,
+  invalid_client: 401,
+  unsupported_grant_type: 400,
+  invalid_scope: 400,
+  temporarily_unavailable: 429,
+} as const;
+
 /** A refusal of the token endpoint (RFC 6749, 5.2). */
 class TokenRefusal extends Error {
-  readonly code: 'invalid_request' | 'invalid_client' | 'unsupported_grant_type' | 'invalid_scope';
+  readonly code: keyof typeof refusalStatus;
   constructor(code: TokenRefusal['code'], description: string) {
     super(description);
     this.code = code;
@@ -29,7 +46,7 @@ export async function registerIdentityRoutes(
   scope: FastifyInstance,
   options: IdentityRoutesOptions,
 ): Promise<void> {
-  const { issuer, tokens, authority } = options;
+  const { issuer, tokens, authority, limiter, refused } = options;
   scope.removeAllContentTypeParsers();
   await scope.register(fastifyFormbody, { bodyLimit: 16 * 1024 });
 
@@ -48,8 +65,25 @@ export async function registerIdentityRoutes(
     reply.header('cache-control', 'public, max-age=300').send(tokens.jwks),
   );
 
-  const schema = documented(tokenOperation);
-  scope.post('/oauth/token', { schema, errorHandler: answerTokenRefusal }, (request, reply) => {
+  /** Before the body is read and a secret is compared. */
+  function limit(request: FastifyRequest, reply: FastifyReply, done: () => void): void {
+    if (limiter !== null) {
+      const left = limiter.take(addressKey(request.ip));
+      reply.header('ratelimit-policy', limiter.policy).header('ratelimit', limiter.describe(left));
+      if (left < 0) {
+        refused();
+        throw new TokenRefusal('temporarily_unavailable', 'too many requests from this address');
+      }
+    }
+    done();
+  }
+
+  const route = {
+    onRequest: limit,
+    schema: documented(tokenOperation),
+    errorHandler: answerTokenRefusal,
+  };
+  scope.post('/oauth/token', route, (request, reply) => {
     const form = readForm(request.body, request.headers.authorization !== undefined);
     const client = authenticateClient(authority, request);
     const scopes = chooseScopes(client, form);
@@ -126,8 +160,9 @@ function answerTokenRefusal(
   const description =
     error instanceof TokenRefusal ? error.message : 'send a small body as application/x-www-form-urlencoded';
   if (code === 'invalid_client') reply.header('www-authenticate', 'Basic realm="onevisit", charset="UTF-8"');
+  if (code === 'temporarily_unavailable') reply.header('retry-after', String(retryAfterSeconds));
   void reply
     .headers(notStored)
-    .status(code === 'invalid_client' ? 401 : 400)
+    .status(refusalStatus[code])
     .send({ error: code, error_description: description });
 }

@@ -1,0 +1,30 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { Problem } from '../errors.ts';
+import type { AccessToken, Tokens } from './access-token.ts';
+import { retryAfterSeconds, type RateLimiter } from './rate-limiter.ts';
+
+/**
+ * Lets a request in, before its body is read: verifies its token and counts it against its client's limit, which
+ * the answer tells. Call it once a request.
+ *
+ * @throws Problem token-missing, token-invalid, token-expired, rate-limited
+ */
+export type Admit = (request: FastifyRequest, reply: FastifyReply) => AccessToken;
+
+/** @param limiter null when clients are not limited */
+export function createAdmission(tokens: Tokens, limiter: RateLimiter | null): Admit {
+  if (limiter === null) return (request) => tokens.verify(request.headers.authorization);
+  // One for all: making an error costs more than the rest of refusing.
+  const limited = new Problem(
+    'rate-limited',
+    { limit: String(limiter.quota), window: String(limiter.windowSeconds) },
+    { headers: { 'retry-after': String(retryAfterSeconds) } },
+  );
+  return (request, reply) => {
+    const token = tokens.verify(request.headers.authorization);
+    const left = limiter.take(token.clientId);
+    reply.header('ratelimit-policy', limiter.policy).header('ratelimit', limiter.describe(left));
+    if (left < 0) throw limited;
+    return token;
+  };
+}
