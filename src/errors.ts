@@ -297,6 +297,9 @@ export class Problem extends Error {
   }
 }
 
+/** A problem that is made once and answered often: refusing by it is cheap, as lightening a load must be. */
+export class RepeatedProblem extends Problem {}
+
 /** A command was refused, or a start stopped, for a reason that its user can act on: one line, no stack trace. */
 export class UserError extends Error {
   constructor(message: string, options?: ErrorOptions) {

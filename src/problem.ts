@@ -4,7 +4,7 @@ import type { Socket } from 'node:net';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import Negotiator from 'negotiator';
 import { describeError } from './describe-error.ts';
-import { errorTable, Problem, type ErrorCode, type Text } from './errors.ts';
+import { errorTable, Problem, RepeatedProblem, type ErrorCode, type Text } from './errors.ts';
 import { faultsOf, malformedBody } from './validation.ts';
 
 export const problemMediaType = 'application/problem+json; charset=utf-8';
@@ -48,9 +48,9 @@ export function sendProblem(
   { issuer, metrics, config }: ProblemContext,
 ): FastifyReply {
   metrics.problemAnswered(problem.code);
-  const language = new Negotiator(request.raw).language(['zh', 'en']) === 'en' ? 'en' : 'zh';
-  const document = problemDocument(problem, { issuer, language, instance: request.id });
-  if (problem.status >= 500)
+  const language = languageOf(request);
+  // A line for each of those whom an overloaded gateway refuses would be more load; metrics count them.
+  if (problem.status >= 500 && problem.code !== 'overloaded')
     request.log.error(
       { reqId: request.id, code: problem.code, cause: describeError(problem.cause) },
       'request failed',
@@ -58,7 +58,7 @@ export function sendProblem(
   return reply
     .status(problem.status)
     .headers({
-      ...(problem.status === 503 && { 'retry-after': '1' }),
+      ...(problem.status === 503 && { 'retry-after': retryAfter(problem.code) }),
       ...problem.headers,
       'exchange-id': request.id,
       ...(config.embedded && { 'exchange-sandbox': 'true' }),
@@ -67,7 +67,34 @@ export function sendProblem(
       vary: 'Accept-Language',
     })
     .type(problemMediaType)
-    .send(JSON.stringify(document));
+    .send(render(problem, { issuer, language, instance: request.id }));
+}
+
+function languageOf(request: FastifyRequest): Language {
+  if (request.headers['accept-language'] === undefined) return 'zh';
+  return new Negotiator(request.raw).language(['zh', 'en']) === 'en' ? 'en' : 'zh';
+}
+
+/** Repeated problems by language: what stands before their instance, and what after. */
+const rendered = new WeakMap<RepeatedProblem, Partial<Record<Language, [string, string]>>>();
+const instancePlace = 'instance-place';
+
+function render(problem: Problem, context: Parameters<typeof problemDocument>[1]): string {
+  if (!(problem instanceof RepeatedProblem)) return JSON.stringify(problemDocument(problem, context));
+  const { language, instance } = context;
+  const known = rendered.get(problem) ?? {};
+  rendered.set(problem, known);
+  const [before, after] = (known[language] ??= JSON.stringify(
+    problemDocument(problem, { ...context, instance: instancePlace }),
+  ).split(instancePlace) as [string, string]);
+  return before + instance + after;
+}
+
+const maxRetryAfterSeconds = 3;
+
+/** Whom an overload turned away at one moment must not all be back at another. */
+function retryAfter(code: ErrorCode): string {
+  return code === 'overloaded' ? String(1 + Math.floor(Math.random() * maxRetryAfterSeconds)) : '1';
 }
 
 /** Writes a problem out in one language. */

@@ -38,8 +38,10 @@ export function registerRequestRules(app: FastifyInstance, routes: Routes): void
       throw new Problem('invalid-request', {
         reason: { en: 'the header Host must come once', zh: '请求头 Host 必须且只能出现一次' },
       });
-    const url = request.routeOptions.url;
-    if (request.method === 'HEAD' && url !== undefined) throw methodNotAllowed(routes.get(url));
+    if (request.method === 'HEAD') {
+      const { url } = request.routeOptions;
+      if (url !== undefined) throw methodNotAllowed(routes.get(url));
+    }
     done();
   });
 }

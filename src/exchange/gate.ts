@@ -1,9 +1,15 @@
 import { finished } from 'node:stream';
 import type { ServerResponse } from 'node:http';
-import { Problem } from '../errors.ts';
+import { RepeatedProblem } from '../errors.ts';
 
 /** Bounds how many exchanges of many subjects, whose answers are buffered whole, are in work in this process. */
 export interface Gate {
+  /**
+   * Asks whether there is a place, before anybody reads a body.
+   *
+   * @throws Problem overloaded
+   */
+  check(): void;
   /**
    * Runs the work in one of the places. A place is free again when the work is done and its answer is sent, or its
    * connection closed.
@@ -17,10 +23,17 @@ export interface Gate {
 const maxSendMs = 30_000;
 
 export function createGate(places: number): Gate {
+  const overloaded = new RepeatedProblem('overloaded');
   let taken = 0;
+
+  function check(): void {
+    if (taken >= places) throw overloaded;
+  }
+
   return {
+    check,
     async run(response, work) {
-      if (taken >= places) throw new Problem('overloaded');
+      check();
       taken++;
       try {
         return await work();

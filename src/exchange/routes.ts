@@ -14,6 +14,7 @@ import { retiring } from './retirement-documents.ts';
 import { createGate } from './gate.ts';
 import type { Operation, ServedDataset } from './operation.ts';
 import { read } from './read.ts';
+import { createShedder } from './shedding.ts';
 import { readGetRequest, readPostRequest, type DataRequest } from './request.ts';
 import { searchOperation } from './search-documents.ts';
 import { isSearchable, search } from './search.ts';
@@ -51,10 +52,14 @@ export function registerExchangeRoutes(scope: FastifyInstance, options: Exchange
     done(null, body),
   );
 
-  /** Nobody's body is read before the token is verified. */
+  const gate = createGate(maxBulk);
+  const shedder = createShedder();
+
+  /** Nobody's body is read before the token is verified, and there is a place for the exchange. */
   function authenticate(request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void): void {
     try {
       request.accessToken = admit(request, reply);
+      shedder.check();
       done();
     } catch (error) {
       done(error as Error);
@@ -62,14 +67,20 @@ export function registerExchangeRoutes(scope: FastifyInstance, options: Exchange
   }
 
   /** A version on its way out says so on every answer, whatever that is. */
-  function announceEnd({ retirement }: Dataset): onRequestHookHandler {
-    return (_request, reply, done) => {
-      if (retirement !== null) reply.headers(retirement.headers);
-      done();
-    };
+  function announceEnd({ retirement }: Dataset): onRequestHookHandler[] {
+    if (retirement === null) return [];
+    return [
+      (_request, reply, done) => {
+        reply.headers(retirement.headers);
+        done();
+      },
+    ];
   }
 
-  const gate = createGate(maxBulk);
+  function requireBulkPlace(_request: FastifyRequest, _reply: FastifyReply, done: () => void): void {
+    gate.check();
+    done();
+  }
 
   async function handle<Body>(
     served: ServedDataset,
@@ -124,13 +135,16 @@ export function registerExchangeRoutes(scope: FastifyInstance, options: Exchange
     const { dataset } = served;
     scope.post<{ Body: string | undefined }>(
       `/v${dataset.version}/${dataset.name}/${operation.name}`,
-      { onRequest: [announceEnd(dataset), authenticate], schema: documented(retiring(dataset, document)) },
+      {
+        onRequest: [...announceEnd(dataset), authenticate, ...(operation.bulk ? [requireBulkPlace] : [])],
+        schema: documented(retiring(dataset, document)),
+      },
       (request, reply) => {
         const answer = (): Promise<FastifyReply> => {
           const asked = readPostRequest(request.headers, request.body, operation.readBody);
           return handle(served, operation, request, reply, asked);
         };
-        return operation.bulk ? gate.run(reply.raw, answer) : answer();
+        return shedder.run(() => (operation.bulk ? gate.run(reply.raw, answer) : answer()));
       },
     );
   }
@@ -152,12 +166,12 @@ export function registerExchangeRoutes(scope: FastifyInstance, options: Exchange
       scope.get<{ Params: { id: string } }>(
         path,
         {
-          onRequest: [announceEnd(dataset), authenticate],
+          onRequest: [...announceEnd(dataset), authenticate],
           schema: documented(retiring(dataset, getOperation(dataset))),
         },
         (request, reply) => {
           const asked = readGetRequest(request.headers, request.params.id, request.query, read.readBody);
-          return handle(served, read, request, reply, asked);
+          return shedder.run(() => handle(served, read, request, reply, asked));
         },
       );
   }

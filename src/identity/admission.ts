@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { Problem } from '../errors.ts';
+import { RepeatedProblem } from '../errors.ts';
 import type { AccessToken, Tokens } from './access-token.ts';
 import { retryAfterSeconds, type RateLimiter } from './rate-limiter.ts';
 
@@ -14,8 +14,7 @@ export type Admit = (request: FastifyRequest, reply: FastifyReply) => AccessToke
 /** @param limiter null when clients are not limited */
 export function createAdmission(tokens: Tokens, limiter: RateLimiter | null): Admit {
   if (limiter === null) return (request) => tokens.verify(request.headers.authorization);
-  // One for all: making an error costs more than the rest of refusing.
-  const limited = new Problem(
+  const limited = new RepeatedProblem(
     'rate-limited',
     { limit: String(limiter.quota), window: String(limiter.windowSeconds) },
     { headers: { 'retry-after': String(retryAfterSeconds) } },
