@@ -29,6 +29,7 @@ await t.test('measures the gateway beside its peers, and writes down what it fou
   t.equal(code, 0, stderr);
   t.match(stdout, /audited reads\/s against the hand-written service.*\d \|/);
   t.match(stdout, /against the bare Fastify hello.*\d \|/);
+  t.match(stdout, /records\/s in batches of 1,000 ids.*\d \|/);
   t.match(stdout, /against Platformatic.*not measured/);
   const [file] = readdirSync(out);
   t.match(file, /^\d{4}-\d{2}-\d{2}\.json$/);
@@ -36,10 +37,19 @@ await t.test('measures the gateway beside its peers, and writes down what it fou
     commit: string;
     settings: string;
     measurements: { competitor: string; mode: string; answers: number; failures: number }[];
+    extremes: { competitor: string; answers: number; failures: number }[];
   };
   t.match(results.commit, /^[0-9a-f]{40}$/);
   t.match(results.settings, /^fsync=on, synchronous_commit=on, full_page_writes=on/);
   t.equal(results.measurements.length, 9, 'each at 64 and 256 connections, and at half its peak');
+  t.same(results.extremes.map(({ competitor }) => competitor).sort(), [
+    'bare-batch',
+    'batch',
+    'many-batches',
+    'overload',
+    'unloaded',
+  ]);
+  t.ok(results.extremes.every(({ answers, failures }) => answers > 0 && failures === 0));
   t.ok(results.measurements.every(({ answers, failures }) => answers > 0 && failures === 0));
 });
 
@@ -70,6 +80,7 @@ await t.test('ends with the first failure of a competitor, and stops what it sta
           Promise.resolve({
             answers: 10,
             answersPerSecond: 10,
+            statuses: { 200: 10 },
             failures,
             firstFailure: failures === 0 ? null : 'HTTP/1.1 503 Service Unavailable',
             latencyMs: { p50: 1, p90: 1, p99: 1, p999: 1, max: 1 },

@@ -10,6 +10,7 @@ import { parseArgs } from 'node:util';
 import { openRig, type Rig } from '../rig.ts';
 import { competitors, findPgbench, type Competitor } from './competitors.ts';
 import { competitorTable, judge, outcomeTable } from './report.ts';
+import { extremesTable, goToExtremes, judgeExtremes } from './extremes.ts';
 import { compareVerifier, judgeVerifier } from './verifier.ts';
 import { compete, prepare, serverSettings, type Pace } from './turns.ts';
 
@@ -79,15 +80,20 @@ async function run({ pace, citizens, chosen, out }: Options): Promise<void> {
   try {
     const idsFile = await prepare(rig);
     const measurements = await compete(rig, chosen, { idsFile, pace, say, interrupted: interruption.signal });
+    const extremes = chosen.some(({ name }) => name === 'gateway')
+      ? await goToExtremes(rig, { idsFile, pace, say, interrupted: interruption.signal })
+      : [];
     const verifying = await compareVerifier(rig, { rounds: pace.rounds, say });
-    const outcomes = [...judge(measurements), ...judgeVerifier(verifying)];
-    console.log(`\n${competitorTable(chosen, measurements)}\n\n${outcomeTable(outcomes)}`);
+    const outcomes = [...judge(measurements), ...judgeExtremes(extremes), ...judgeVerifier(verifying)];
+    const tables = [competitorTable(chosen, measurements), extremesTable(extremes), outcomeTable(outcomes)];
+    console.log(`\n${tables.join('\n\n')}`);
     const file = write(out, {
       ...(await describeRun(rig)),
       pace,
       citizens,
       outcomes,
       measurements,
+      extremes,
       verifying,
     });
     say(`wrote ${file}, ${Math.round((Date.now() - startedAt) / 1000)} s in all`);

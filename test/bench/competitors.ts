@@ -12,6 +12,9 @@ export interface Task {
   ratePerSecond: number | null;
   warmupMs: number;
   measureMs: number;
+  /** Statuses beside 2xx that are no failures, and how long their connection rests. */
+  tolerated?: number[];
+  restMs?: number;
 }
 
 /** A competitor that runs. */
@@ -149,6 +152,41 @@ export function gatewayMeasures(
   };
 }
 
+const batchSize = 1000;
+const batchIds = { count: batchSize, strideBytes: idPlace.length + '","'.length };
+
+/** Measures a gateway's batches of a thousand ids. */
+export function batchMeasures(
+  rig: Rig,
+  { url, child, idsFile }: { url: string; child: ChildProcess; idsFile: string },
+): Running {
+  return {
+    pid: child.pid!,
+    async measure(task) {
+      const headers = { ...bearer(await rig.newToken(url)), 'exchange-purpose': 'marriage-registration' };
+      const body = { ids: Array.from({ length: batchSize }, () => idPlace), fields: bodyFields };
+      const request = httpRequest('POST', '/v1/citizens/batch', headers, body);
+      const port = Number(new URL(url).port);
+      return runLoad({ port, ...request, ids: batchIds, ...task, idsFile, seed: newSeed() });
+    },
+    stop: () => end(child),
+  };
+}
+
+/** Measures what pg does with the same ids and fields, and nothing else. */
+export function bareBatchMeasures(rig: Rig, idsFile: string): Running {
+  return {
+    pid: null,
+    measure: (task) =>
+      runLoad(
+        { port: 0, request: '', idAt: null, ids: batchIds, ...task, idsFile, seed: newSeed() },
+        'servers/bare-batch.ts',
+        { DATABASE_URL: rig.server.adminUrl },
+      ),
+    stop: () => Promise.resolve(),
+  };
+}
+
 function startPgbench(rig: Rig): Running {
   const folder = mkdtempSync(join(tmpdir(), 'onevisit-pgbench-'));
   const script = join(folder, 'script.sql');
@@ -171,6 +209,7 @@ function startPgbench(rig: Rig): Running {
       return {
         answers: Math.round(perSecond * seconds),
         answersPerSecond: perSecond,
+        statuses: {},
         failures: failed,
         firstFailure: failed === 0 ? null : complaint,
         latencyMs,
@@ -194,8 +233,9 @@ commit;
 `;
 
 /** Runs the load generator, in a process of its own. */
-async function runLoad(spec: LoadSpec): Promise<LoadResult> {
-  const child = spawn(process.execPath, [join(import.meta.dirname, 'load.ts')], {
+async function runLoad(spec: LoadSpec, script = 'load.ts', env: NodeJS.ProcessEnv = {}): Promise<LoadResult> {
+  const child = spawn(process.execPath, [join(import.meta.dirname, script)], {
+    env: { ...process.env, ...env },
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   child.stdin.end(JSON.stringify(spec));

@@ -81,6 +81,33 @@ await t.test('tells of an answer that is not 2xx', async (t) => {
   t.match(result.firstFailure, /^HTTP\/1\.1 503/);
 });
 
+await t.test('counts answers that are tolerated by themselves, and rests after each', async (t) => {
+  let asked = 0;
+  const port = await listen(t, (socket) => {
+    asked++;
+    socket.write(asked % 2 === 0 ? 'HTTP/1.1 503 No\r\ncontent-length: 0\r\n\r\n' : good);
+  });
+  const result = await run(t, port, { tolerated: [503], restMs: 50, connections: 1, measureMs: 500 });
+  t.equal(result.failures, 0);
+  t.equal(result.answers, result.statuses['200']);
+  t.ok(result.statuses['503']! >= 1 && result.statuses['503']! <= 11, 'a rest of 50 ms after each');
+});
+
+await t.test('fills in as many ids as it is told', async (t) => {
+  const requests = new Set<string>();
+  const port = await listen(t, (socket, request) => {
+    requests.add(request.split(' ')[1]!);
+    socket.write(good);
+  });
+  const result = await run(t, port, {
+    request: 'GET /###,###,### HTTP/1.1\r\nhost: x\r\n\r\n',
+    ids: { count: 3, strideBytes: 4 },
+  });
+  t.equal(result.failures, 0);
+  t.ok([...requests].every((path) => /^\/(aaa|bbb|ccc),(aaa|bbb|ccc),(aaa|bbb|ccc)$/.test(path)));
+  t.ok(requests.size > 5);
+});
+
 await t.test('tells of a connection that the server closed', async (t) => {
   const port = await listen(t, (socket) => socket.destroy());
   const result = await run(t, port);

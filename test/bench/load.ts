@@ -21,6 +21,12 @@ export interface LoadSpec {
   /** The whole request. `idAt` says where in it the id stands that each request fills in anew; null when none does. */
   request: string;
   idAt: number | null;
+  /** How many ids stand there, and how many bytes apart they begin; one when absent. */
+  ids?: { count: number; strideBytes: number };
+  /** Statuses beside 2xx that are no failures, whose answers are counted alone. */
+  tolerated?: number[];
+  /** After a tolerated refusal a connection rests so long, closed loop. */
+  restMs?: number;
   /** A file of ids, all of one length, a line each, asked in random order. */
   idsFile: string;
   seed: number;
@@ -28,9 +34,12 @@ export interface LoadSpec {
 
 /** What came of it. Times are in milliseconds, from when a request was due to the last byte of its answer. */
 export interface LoadResult {
+  /** Those of 2xx. */
   answers: number;
   answersPerSecond: number;
-  /** Answers that were not 2xx, connections that broke, and requests not answered at the end; the first of them told. */
+  /** How many answers had which status, while it was measured. */
+  statuses: Record<string, number>;
+  /** Answers that were neither 2xx nor tolerated, connections that broke, and requests not answered at the end; the first of them told. */
   failures: number;
   firstFailure: string | null;
   latencyMs: { p50: number; p90: number; p99: number; p999: number; max: number };
@@ -46,7 +55,9 @@ function run(spec: LoadSpec): Promise<LoadResult> {
   const template = Buffer.from(spec.request, 'latin1');
   const startMs = performance.now() + spec.warmupMs;
   const endMs = startMs + spec.measureMs;
+  const { count, strideBytes } = spec.ids ?? { count: 1, strideBytes: 0 };
   const latencies: number[] = [];
+  const statuses: Record<string, number> = {};
   const idle: Connection[] = [];
   const due: number[] = [];
   let failures = 0;
@@ -70,7 +81,9 @@ function run(spec: LoadSpec): Promise<LoadResult> {
   }
 
   function send(connection: Connection, dueMs: number): void {
-    if (spec.idAt !== null) connection.buffer.write(ids[random(ids.length)]!, spec.idAt, 'latin1');
+    if (spec.idAt !== null)
+      for (let i = 0; i < count; i++)
+        connection.buffer.write(ids[random(ids.length)]!, spec.idAt + i * strideBytes, 'latin1');
     connection.dueMs = dueMs;
     inFlight++;
     // The socket may keep the buffer until it is written: loopback takes it at once.
@@ -87,9 +100,17 @@ function run(spec: LoadSpec): Promise<LoadResult> {
   function answered(connection: Connection, answer: string): void {
     const nowMs = performance.now();
     inFlight--;
-    if (!answer.startsWith('HTTP/1.1 2')) fail(answer.slice(0, 1000));
-    if (connection.dueMs >= startMs && connection.dueMs < endMs) latencies.push(nowMs - connection.dueMs);
-    next(connection, nowMs);
+    const status = answer.slice(9, 12);
+    const good = status.startsWith('2');
+    const tolerated = spec.tolerated?.includes(Number(status)) === true;
+    if (!good && !tolerated) fail(answer.slice(0, 1000));
+    if (connection.dueMs >= startMs && connection.dueMs < endMs) {
+      statuses[status] = (statuses[status] ?? 0) + 1;
+      if (!tolerated) latencies.push(nowMs - connection.dueMs);
+    }
+    if (!good && spec.restMs !== undefined)
+      setTimeout(() => next(connection, performance.now()), spec.restMs);
+    else next(connection, nowMs);
   }
 
   function receive(connection: Connection, sizeBytes: number, buffer: Uint8Array): void {
@@ -140,6 +161,7 @@ function run(spec: LoadSpec): Promise<LoadResult> {
       resolve({
         answers: latencies.length,
         answersPerSecond: latencies.length / (spec.measureMs / 1000),
+        statuses,
         failures,
         firstFailure,
         latencyMs: percentiles(latencies),
@@ -179,7 +201,8 @@ function contentLength(answer: string): number {
   return Number(answer.slice(at + lengthHeader.length, answer.indexOf('\r', at)));
 }
 
-function percentiles(latencies: number[]): LoadResult['latencyMs'] {
+/** The percentiles of latencies. */
+export function percentiles(latencies: number[]): LoadResult['latencyMs'] {
   const sorted = Float64Array.from(latencies).sort();
   const at = (share: number): number =>
     sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
@@ -187,7 +210,7 @@ function percentiles(latencies: number[]): LoadResult['latencyMs'] {
 }
 
 /** A fast generator of whole numbers below a bound (Marsaglia's xorshift32). */
-function xorshift(seed: number): (bound: number) => number {
+export function xorshift(seed: number): (bound: number) => number {
   let state = seed | 0 || 1;
   return (bound) => {
     state ^= state << 13;
@@ -205,4 +228,5 @@ function poisson(mean: number, random: (bound: number) => number): number {
   return n;
 }
 
-console.log(JSON.stringify(await run(JSON.parse(await text(process.stdin)) as LoadSpec)));
+if (import.meta.main)
+  console.log(JSON.stringify(await run(JSON.parse(await text(process.stdin)) as LoadSpec)));

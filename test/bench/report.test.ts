@@ -10,6 +10,7 @@ function measured(more: Partial<Measurement>): Measurement {
     ratePerSecond: null,
     answers: 1,
     answersPerSecond: 1000,
+    statuses: { 200: 1 },
     failures: 0,
     firstFailure: null,
     latencyMs: { p50: 1, p90: 2, p99: 3, p999: 4, max: 5 },

@@ -116,14 +116,16 @@ async function takeTurn(rig: Rig, turn: Turn, measureMs: number): Promise<Measur
   return found;
 }
 
-async function measure(
+/** Measures one load on what runs. @throws Error when any request failed */
+export async function measure(
   rig: Rig,
-  { competitor, running, round }: Turn,
+  { competitor, running, round }: Omit<Turn, 'competitor'> & { competitor: { name: string } },
   connections: number,
   ratePerSecond: number | null,
   measureMs: number,
+  tolerance: Pick<Task, 'tolerated' | 'restMs'> = {},
 ): Promise<Measurement> {
-  const task: Task = { connections, ratePerSecond, warmupMs: 500, measureMs };
+  const task: Task = { connections, ratePerSecond, warmupMs: 500, measureMs, ...tolerance };
   const result = running.measure(task);
   // It is awaited below; a load that fails before that must not end the process.
   result.catch(() => undefined);
