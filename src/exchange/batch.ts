@@ -92,8 +92,8 @@ export const batch: Operation<BatchBody> = {
       if (sizeBytes > maxBodyBytes) throw answerTooLarge();
       chunks.push(chunk);
     };
-    await inSlices(ids, async (slice) => {
-      const bySubject = await records.findMany(slice.filter((id) => askable.has(id)));
+    const bySubject = await records.findMany([...askable], fields);
+    await inSlices(ids, (slice) => {
       const results = slice.map((id) => {
         const start = `{"id":${JSON.stringify(id)},"status":`;
         if (!askable.has(id)) return `${start}"invalid"}`;
