@@ -9,7 +9,9 @@ import { registerAuditRoutes } from './audit/routes.ts';
 import { describeError } from './describe-error.ts';
 import { Problem } from './errors.ts';
 import { registerExchangeRoutes } from './exchange/routes.ts';
+import { createShedder } from './exchange/shedding.ts';
 import type { Gateway } from './gateway.ts';
+import { shedEarly } from './shed-early.ts';
 import { registerTokens } from './identity/access-token.ts';
 import { createAdmission } from './identity/admission.ts';
 import { createRateLimiter, type RateLimiter } from './identity/rate-limiter.ts';
@@ -47,6 +49,7 @@ export async function buildApp(gateway: Gateway, logTo?: DestinationStream): Pro
   const nowMs = (): number => now().getTime();
   const admit = createAdmission(tokens, clientLimiter(config, nowMs));
   refuseUnknownRoutes(app, admit);
+  const shedder = createShedder();
 
   const versions = [...new Set(served.map(({ dataset }) => dataset.version))].sort((a, b) => a - b);
   for (const version of versions)
@@ -57,6 +60,7 @@ export async function buildApp(gateway: Gateway, logTo?: DestinationStream): Pro
           context: exchanges,
           served: served.filter(({ dataset }) => dataset.version === version),
           admit,
+          shedder,
           metrics,
           personalIdsInUrls: config.personalIdsInUrls,
           sandbox: config.embedded,
@@ -112,6 +116,7 @@ export async function buildApp(gateway: Gateway, logTo?: DestinationStream): Pro
       scope.get(`/openapi/v${version}.json`, (_request, reply) => reply.send(scope.swagger()));
     });
 
+  shedEarly(app, shedder, gateway);
   refuseOtherMethods(app, routes);
   await app.ready();
   return app;

@@ -92,8 +92,8 @@ function render(problem: Problem, context: Parameters<typeof problemDocument>[1]
 
 const maxRetryAfterSeconds = 3;
 
-/** Whom an overload turned away at one moment must not all be back at another. */
-function retryAfter(code: ErrorCode): string {
+/** Seconds until whoever got a 503 may try again: those turned away at one moment must not all be back at another. */
+export function retryAfter(code: ErrorCode): string {
   return code === 'overloaded' ? String(1 + Math.floor(Math.random() * maxRetryAfterSeconds)) : '1';
 }
 

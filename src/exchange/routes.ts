@@ -14,7 +14,7 @@ import { retiring } from './retirement-documents.ts';
 import { createGate } from './gate.ts';
 import type { Operation, ServedDataset } from './operation.ts';
 import { read } from './read.ts';
-import { createShedder } from './shedding.ts';
+import type { Shedder } from './shedding.ts';
 import { readGetRequest, readPostRequest, type DataRequest } from './request.ts';
 import { searchOperation } from './search-documents.ts';
 import { isSearchable, search } from './search.ts';
@@ -33,6 +33,7 @@ export interface ExchangeRoutesOptions {
   served: ServedDataset[];
   admit: Admit;
   metrics: Metrics;
+  shedder: Shedder;
   personalIdsInUrls: boolean;
   /** Made-up data alone: exchanges may be rehearsed. */
   sandbox: boolean;
@@ -43,7 +44,7 @@ const maxBulk = 8;
 
 /** The routes by which consumers ask for data, made from the catalogue. Register them in a scope of their own. */
 export function registerExchangeRoutes(scope: FastifyInstance, options: ExchangeRoutesOptions): void {
-  const { context, admit, metrics, personalIdsInUrls } = options;
+  const { context, admit, metrics, shedder, personalIdsInUrls } = options;
   scope.decorateRequest('accessToken', null);
 
   // The body stays text until the exchange reads it, because a malformed one is refused on the record.
@@ -53,7 +54,6 @@ export function registerExchangeRoutes(scope: FastifyInstance, options: Exchange
   );
 
   const gate = createGate(maxBulk);
-  const shedder = createShedder();
 
   /** Nobody's body is read before the token is verified, and there is a place for the exchange. */
   function authenticate(request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void): void {

@@ -11,6 +11,8 @@ export interface Shedder {
    * @throws Problem overloaded
    */
   check(): void;
+  /** The same as an answer, for whoever refuses by other means; a no counts as a refusal. */
+  hasPlace(): boolean;
   /**
    * Runs an exchange in a place.
    *
@@ -50,10 +52,14 @@ export function createShedder(nowMs: () => number = () => performance.now()): Sh
     return Math.min(maxInWork, Math.max(minInWork, Math.ceil(needed)));
   }
 
-  function checkAt(now: number): void {
-    if (inWork < places(now)) return;
+  function hasPlaceAt(now: number): boolean {
+    if (inWork < places(now)) return true;
     shedUntilMs = now + shedMs;
-    throw overloaded;
+    return false;
+  }
+
+  function checkAt(now: number): void {
+    if (!hasPlaceAt(now)) throw overloaded;
   }
 
   function countEnd(now: number): void {
@@ -69,6 +75,7 @@ export function createShedder(nowMs: () => number = () => performance.now()): Sh
     check() {
       checkAt(nowMs());
     },
+    hasPlace: () => hasPlaceAt(nowMs()),
     async run(work) {
       const startMs = nowMs();
       checkAt(startMs);
