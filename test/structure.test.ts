@@ -18,7 +18,15 @@ const layers: [name: string, patterns: string[]][] = [
   ['exchange', ['exchange/*.ts']],
   [
     'domain',
-    ['identity/*.ts', 'grants/*.ts', 'catalogue/*.ts', 'records/*.ts', 'audit/*.ts', 'witness/*.ts'],
+    [
+      'identity/*.ts',
+      'grants/*.ts',
+      'catalogue/*.ts',
+      'records/*.ts',
+      'audit/*.ts',
+      'witness/*.ts',
+      'problems/*.ts',
+    ],
   ],
   ['db', ['db/*.ts']],
   [
