@@ -18,6 +18,7 @@ import { createRateLimiter, type RateLimiter } from './identity/rate-limiter.ts'
 import { registerIdentityRoutes } from './identity/routes.ts';
 import { registerOpenApi } from './openapi.ts';
 import { registerOperations } from './operations.ts';
+import { registerProblemPages } from './problems/routes.ts';
 import { collectRoutes, refuseOtherMethods, refuseUnknownRoutes, registerRequestRules } from './routing.ts';
 import { answerSocketFault, registerProblems, sendProblem } from './problem.ts';
 
@@ -97,6 +98,7 @@ export async function buildApp(gateway: Gateway, logTo?: DestinationStream): Pro
             refused: () => metrics.problemAnswered('rate-limited'),
           }),
         );
+        registerProblemPages(scope);
         if (config.opsPort === null) registerOperations(scope, gateway);
         await scope.register(fastifySwaggerUi, {
           routePrefix: '/docs',

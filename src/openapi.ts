@@ -182,6 +182,7 @@ function document(version: number): object {
       { name: 'Audit', description: 'Who asked for what.' },
       { name: 'Log', description: 'The transparency log: its checkpoint, tiles and entries.' },
       { name: 'Authentication', description: 'Access tokens (OAuth 2.0 client credentials, RFC 9068).' },
+      { name: 'Problems', description: 'What errors mean, as pages for people.' },
       { name: 'Operations', description: 'Health and metrics.' },
     ],
     components: {

@@ -197,7 +197,7 @@ await t.test('answers a search of the audit log in the documented form', async (
   t.ok((await search({ consumer: 'civil-affairs' })).json<{ items: object[] }>().items.length > 0);
 });
 
-await t.test('answers what OAuth asks for, and health, in the documented form', async (t) => {
+await t.test('answers what OAuth asks for, health, and pages in the documented form', async (t) => {
   const form = { 'content-type': 'application/x-www-form-urlencoded' };
   const basic = (text: string): Record<string, string> => ({
     ...form,
@@ -231,12 +231,15 @@ await t.test('answers what OAuth asks for, and health, in the documented form', 
     getLiveness: '/livez',
     getReadiness: '/readyz',
     getMetrics: '/metrics',
+    listProblems: '/problems',
+    getProblemPage: '/problems/no-grant',
   };
   for (const [operation, url] of Object.entries(others)) {
     const answer = await app.inject({ url });
     t.equal(answer.statusCode, 200, url);
     judge.checkAnswer(t, operation, answer);
   }
+  judge.checkAnswer(t, 'getProblemPage', await app.inject({ url: '/problems/none' }));
   const personal = await app.inject({ url: `/v1/citizens/${citizen}` });
   t.equal(personal.json<{ code: string }>().code, 'ids-not-in-urls');
 });

@@ -115,6 +115,8 @@ await t.test('refuses on each route the methods that it does not take', async (t
     '/livez': 'GET',
     '/readyz': 'GET',
     '/metrics': 'GET',
+    '/problems': 'GET',
+    '/problems/no-grant': 'GET',
     '/docs': 'GET',
     '/docs/': 'GET',
     '/docs/json': 'GET',
