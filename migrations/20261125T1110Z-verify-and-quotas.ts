@@ -29,15 +29,15 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       primary key (day, grant_id)
     );
 
-    -- Counts an attempt; false when there were so many on that day already.
-    create function limits.attempt(on_day date, by_consumer text, ref bytea, at_most int) returns boolean
+    -- Counts an attempt; false when there were five on that day already.
+    create function limits.attempt(on_day date, by_consumer text, ref bytea) returns boolean
       language plpgsql volatile security definer set search_path = limits, pg_temp
       set plan_cache_mode = force_custom_plan as $$
     begin
       insert into limits.verification as v (day, consumer, subject_ref, attempts)
         values (on_day, by_consumer, ref, 1)
         on conflict (day, consumer, subject_ref) do update set attempts = v.attempts + 1
-          where v.attempts < at_most;
+          where v.attempts < 5;
       return found;
     end $$;
 
@@ -51,9 +51,10 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       part  bigint;
     begin
       if wanted is null or wanted < 1 then raise exception 'wanted must be at least 1'; end if;
+      if quota is null then return 0; end if;
       insert into limits.lease (day, grant_id, leased) values (on_day, of_grant, 0) on conflict do nothing;
       select l.leased into spent from limits.lease l where l.day = on_day and l.grant_id = of_grant for update;
-      if quota is null or quota - spent < wanted then return 0; end if;
+      if quota - spent < wanted then return 0; end if;
       part := least(quota - spent, greatest(wanted, least((quota - spent) / 16, 2000)));
       update limits.lease set leased = leased + part where day = on_day and grant_id = of_grant;
       return part;
@@ -71,7 +72,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     create function limits.forget(before date) returns void
       language plpgsql volatile security definer set search_path = limits, pg_temp as $$
     begin
-      if before > current_date - 1 then raise exception 'the day before yesterday at the latest'; end if;
+      if before > (now() at time zone 'UTC')::date - 1 then raise exception 'the day before yesterday at the latest'; end if;
       delete from limits.verification where day < before;
       delete from limits.lease where day < before;
     end $$;

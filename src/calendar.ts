@@ -2,6 +2,8 @@
 export interface Calendar {
   /** The day of a moment, YYYY-MM-DD. */
   dayOf(moment: Date): string;
+  /** The day before one, both YYYY-MM-DD. */
+  dayBefore(day: string): string;
   /** Whole seconds until the next day begins, at least one. */
   secondsToNextDay(moment: Date): number;
 }
@@ -39,6 +41,8 @@ export function createCalendar(timeZone: string): Calendar {
       }
       return lastDay;
     },
+    dayBefore: (day) =>
+      new Date(Date.parse(`${day}T00:00:00Z`) - daySeconds * 1000).toISOString().slice(0, 10),
     secondsToNextDay(moment) {
       const { hour, minute, second } = partsOf(moment);
       const passed = Number(hour) * 3600 + Number(minute) * 60 + Number(second);

@@ -120,7 +120,10 @@ export function assembleGateway(
   // Statements for many subjects would keep those for one waiting.
   const bulk = openDatabase(databaseUrl, 'onevisit bulk', { maxConnections: maxBulkConnections });
   const log = openAppender(connectionConfig(databaseUrl, 'onevisit append'), metrics.appended);
-  const limits = openLimits(pool, createCalendar(config.timeZone));
+  // A search that finds next to nothing among very many may be long: it is given up soon.
+  const finding = openDatabase(databaseUrl, 'onevisit find', { maxConnections: 2, statementTimeoutMs: 2000 });
+  const counting = openDatabase(databaseUrl, 'onevisit limits', { maxConnections: 2 });
+  const limits = openLimits(counting.pool, createCalendar(config.timeZone));
   const exchanges: ExchangeContext = {
     limits,
     authority,
@@ -136,7 +139,7 @@ export function assembleGateway(
   const served = catalogue.datasets.map((dataset) => ({
     dataset,
     records: createRecordReader(records, bulk.pool, dataset),
-    search: createRecordSearch(bulk.pool, dataset),
+    search: createRecordSearch(finding.pool, dataset),
     cursorKey: exchanges.secrets.searchCursorKey,
     project: createProjections(dataset),
   }));
@@ -168,9 +171,11 @@ export function assembleGateway(
     async close() {
       await log.close();
       await limits.close();
+      await counting.close();
       await records.close();
       await search.close();
       await bulk.close();
+      await finding.close();
       await close();
     },
   };

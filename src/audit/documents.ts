@@ -14,7 +14,11 @@ export const searchBodySchema = {
   additionalProperties: false,
   properties: {
     consumer: { ...code, description: 'The department that asked.' },
-    dataset: { ...code, description: 'The dataset asked for.' },
+    dataset: {
+      ...code,
+      description:
+        'The dataset asked for; with `subject`, whose subject that is: others may name it as well.',
+    },
     subject: {
       type: 'string',
       minLength: 1,

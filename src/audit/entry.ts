@@ -149,9 +149,13 @@ export function deriveLogSecrets(secret: Buffer): LogSecrets {
   };
 }
 
-/** A subject in an entry: HMAC-SHA-256 over dataset ‖ 00 ‖ id, its first 16 bytes, base64url. */
-export function subjectRef(secrets: LogSecrets, dataset: string, id: string): string {
-  return secrets.subjectMac(`${dataset}\0${id}`).toString('base64url', 0, 16);
+/**
+ * A subject in an entry: HMAC-SHA-256 over dataset ‖ 00 ‖ id, its first 16 bytes, base64url. One whose id the consumer
+ * neither named nor was shown has another, over dataset ‖ 00 ‖ id ‖ 00 ‖ "hidden": a consumer sees its own entries, and
+ * could otherwise find the id by naming others until two are the same.
+ */
+export function subjectRef(secrets: LogSecrets, dataset: string, id: string, hidden = false): string {
+  return secrets.subjectMac(`${dataset}\0${id}${hidden ? '\0hidden' : ''}`).toString('base64url', 0, 16);
 }
 
 const bodyPrefix = Buffer.from('onevisit-body/1\0');

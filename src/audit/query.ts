@@ -5,8 +5,10 @@ import type { Database } from '../db/database.ts';
 export interface EntryFilter {
   consumer?: string | undefined;
   dataset?: string | undefined;
-  /** The subject's keyed hash, base64url. */
-  subjectRef?: string | undefined;
+  /** The dataset whose subject is sought: entries of any dataset may name it. */
+  subjectDataset?: string | undefined;
+  /** The subject's keyed hashes, base64url; any of them. */
+  subjectRefs?: string[] | undefined;
   from?: Date | undefined;
   to?: Date | undefined;
 }
@@ -103,15 +105,15 @@ function highest({ to }: EntryFilter, before: number | null): RawBuilder<unknown
 }
 
 function searchTables(filter: EntryFilter): RawBuilder<unknown> {
-  if (filter.subjectRef === undefined) return sql`audit.find f`;
-  return sql`(select s.index as sought from audit.find_subject s
-              where s.subject_ref = audit.subject_ref(${filter.subjectRef})) s
+  if (filter.subjectRefs === undefined) return sql`audit.find f`;
+  return sql`(select distinct s.index as sought from audit.find_subject s
+              where s.subject_ref in (${sql.join(filter.subjectRefs.map((ref) => sql`audit.subject_ref(${ref})`))})) s
              join audit.find f on f.index = s.sought`;
 }
 
 /** The one condition whose index leads the scan of the search tables. */
 function driving(filter: EntryFilter, visibility: Visibility): RawBuilder<unknown> {
-  if (filter.subjectRef !== undefined) return sql`true`;
+  if (filter.subjectRefs !== undefined) return sql`true`;
   if (filter.consumer !== undefined) return sql`f.consumer = ${filter.consumer}`;
   const own = visibility === 'all' ? {} : visibility;
   if (own.consumer !== undefined && own.provider === undefined) return sql`f.consumer = ${own.consumer}`;
@@ -122,8 +124,8 @@ function driving(filter: EntryFilter, visibility: Visibility): RawBuilder<unknow
 /** All that must hold. Rows of the search tables have no list of subjects: theirs matched already. */
 function conditions(filter: EntryFilter, visibility: Visibility): RawBuilder<unknown> {
   const all = [sql`true`];
-  if (filter.subjectRef !== undefined)
-    all.push(sql`(f.index < (select indexed from bounds) or ${filter.subjectRef} = any(f.subjects))`);
+  if (filter.subjectRefs !== undefined)
+    all.push(sql`(f.index < (select indexed from bounds) or f.subjects && ${filter.subjectRefs}::text[])`);
   if (filter.consumer !== undefined) all.push(sql`f.consumer = ${filter.consumer}`);
   if (filter.dataset !== undefined) all.push(sql`f.dataset = ${filter.dataset}`);
   if (filter.from !== undefined) all.push(sql`f.at >= ${filter.from}`);

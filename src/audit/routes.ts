@@ -71,7 +71,7 @@ export function registerAuditRoutes(scope: FastifyInstance, options: AuditRoutes
           {
             operation: 'entries-search',
             records: found.entries.length,
-            subject_key: filter.subjectRef === undefined ? undefined : secrets.subjectKeyId,
+            subject_key: filter.subjectRefs === undefined ? undefined : secrets.subjectKeyId,
             details: describeFilter(filter),
           },
         );
@@ -89,6 +89,12 @@ export function registerAuditRoutes(scope: FastifyInstance, options: AuditRoutes
     },
   );
 
+  /** Auditors find whoever is hidden from the consumer as well. */
+  function refsOf(dataset: string, subject: string, token: AccessToken): string[] {
+    const kinds = token.scopes.includes('audit') ? [false, true] : [false];
+    return kinds.map((hidden) => subjectRef(secrets, dataset, subject, hidden));
+  }
+
   /** Checks what a schema can't say, and hashes the subject, whose plain id goes no further. */
   function readSearch(
     body: SearchBody,
@@ -105,8 +111,8 @@ export function registerAuditRoutes(scope: FastifyInstance, options: AuditRoutes
       throw new Problem('invalid-id', { format: known!.fields.get(known!.key)!.schema.format ?? 'id' });
     const filter: EntryFilter = {
       consumer,
-      dataset,
-      subjectRef: subject === undefined ? undefined : subjectRef(secrets, known!.name, subject),
+      ...(subject === undefined ? { dataset } : { subjectDataset: dataset }),
+      subjectRefs: subject === undefined ? undefined : refsOf(known!.name, subject, token),
       from: readTime('#/from', from),
       to: readTime('#/to', to),
     };
@@ -160,8 +166,8 @@ function invalidBody(pointer: string, detail: Fault['detail']): Problem {
 function describeFilter(filter: EntryFilter): Record<string, unknown> {
   return {
     consumer: filter.consumer,
-    dataset: filter.dataset,
-    subject: filter.subjectRef,
+    dataset: filter.dataset ?? filter.subjectDataset,
+    subject: filter.subjectRefs?.[0],
     from: filter.from?.toISOString(),
     to: filter.to?.toISOString(),
   };

@@ -42,7 +42,8 @@ export function batchOperation(dataset: Dataset): Operation {
     operationId: `batch${pascal(dataset.name)}`,
     summary: `Read many records of ${dataset.title.en} (${dataset.title.zh})`,
     description:
-      'One exchange with one entry for up to 1000 ids, in which each of them is a subject. Answers them in the order ' +
+      'One exchange with one entry for up to 1000 ids, in which each of them is a subject; where each record names ' +
+      'another person, for as many as an entry has room for, and 400 names that limit. Answers them in the order ' +
       'asked. Few batches are in work at a time; one that finds no place is 503 `overloaded`.',
     tags: ['Data requests'],
     parameters: requestParameters,

@@ -3,7 +3,7 @@ import type { Dataset } from '../catalogue/catalogue.ts';
 import { isCleanText } from '../headers.ts';
 import { checkFields, type Rights } from './decision.ts';
 import type { Operation, Subject } from './operation.ts';
-import { listPersons } from './persons.ts';
+import { distinct, listPersons } from './persons.ts';
 import { createBodyReader, fieldsSchema, metaSchema, idSchema, invalidRequest } from './request.ts';
 import { inSlices } from './slices.ts';
 
@@ -76,13 +76,14 @@ export const batch: Operation<BatchBody> = {
   checkBody(rights, { ids, fields: asked }) {
     const fields = checkFields(rights, asked);
     checkLimit(rights, ids.length, fields);
-    return fields;
+    return { fields };
   },
   async release({ dataset, records, project }, { body: { ids, meta }, fields, masked }, occasion) {
     const askable = await findAskable(dataset, ids);
     await occasion.charge(askable.size);
     const write = project(fields, masked, meta);
-    const subjects = new Map<string, Subject>();
+    const subjects: Subject[] = [];
+    const isShown = (name: string): boolean => !masked.includes(name);
     const chunks: Buffer[] = [];
     let found = 0;
     let sizeBytes = 0;
@@ -97,25 +98,19 @@ export const batch: Operation<BatchBody> = {
       const results = slice.map((id) => {
         const start = `{"id":${JSON.stringify(id)},"status":`;
         if (!askable.has(id)) return `${start}"invalid"}`;
-        note(subjects, { dataset: dataset.name, id });
+        subjects.push({ dataset: dataset.name, id });
         const record = bySubject.get(id);
         if (record === undefined) return `${start}"absent"}`;
         found++;
-        for (const person of listPersons(dataset, fields, record)) note(subjects, person);
+        subjects.push(...listPersons(dataset, record, fields, isShown));
         return `${start}"found","record":${write(record)}}`;
       });
       take((chunks.length === 0 ? '{"results":[' : ',') + results.join(','));
     });
     take(']}');
-    return { body: Buffer.concat(chunks), records: found, subjects: [...subjects.values()] };
+    return { body: Buffer.concat(chunks), records: found, subjects: distinct(subjects) };
   },
 };
-
-/** Whoever is asked for twice, or named by many, is in the entry once. */
-function note(subjects: Map<string, Subject>, subject: Subject): void {
-  const key = `${subject.dataset} ${subject.id}`;
-  if (!subjects.has(key)) subjects.set(key, subject);
-}
 
 /** @throws Problem invalid-request when an entry has no room for so many */
 function checkLimit({ dataset }: Rights, asked: number, fields: readonly string[]): void {

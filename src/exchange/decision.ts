@@ -22,6 +22,14 @@ export interface Permission<Body> {
   limited: readonly Grant[];
 }
 
+/** The fields that an exchange needs. */
+export interface NeededFields {
+  /** Those to release, in the order asked. */
+  fields: readonly string[];
+  /** Those that it works with besides. */
+  besides?: readonly string[];
+}
+
 /** What is done with fields: they are read, or claims about them are verified. */
 export type Use = 'read' | 'verify';
 
@@ -37,7 +45,7 @@ export interface Rights {
 /** What decides over a body of one kind. */
 interface Rule<Body> {
   allows: Use;
-  checkBody(rights: Rights, body: Body): readonly string[];
+  checkBody(rights: Rights, body: Body): NeededFields;
 }
 
 /** How many letters may differ for a name to be suggested. */
@@ -76,8 +84,9 @@ function permit<Body>(
   checkDemands(grants, request, purpose);
   if (request.body === null) throw request.bodyFault;
   const use = rule.allows;
-  const fields = rule.checkBody({ dataset, purpose, use, grants }, request.body);
-  const used = grants.filter((grant) => fields.some((name) => gives(grant, dataset.fields.get(name)!, use)));
+  const { fields, besides = [] } = rule.checkBody({ dataset, purpose, use, grants }, request.body);
+  const needed = [...fields, ...besides].map((name) => dataset.fields.get(name)!);
+  const used = grants.filter((grant) => needed.some((field) => gives(grant, field, use)));
   return {
     allowed: true,
     body: request.body,
@@ -85,13 +94,27 @@ function permit<Body>(
     // Nothing of a value is released by a verification, masked or not.
     masked: use === 'verify' ? [] : fields.filter((name) => isMasked({ dataset, grants }, name)),
     grants: used.map((grant) => grant.id).sort(),
-    limited: used.filter((grant) => grant.dailyQuota !== null),
+    limited: limiting(used, needed, use),
   };
 }
 
-/** Whether a grant lets a field be used so: what may be read may be verified as well. */
+/**
+ * Whether a grant lets a field be used so. What may be read may be verified as well, but not what may only be read
+ * masked: a few verifications would tell what the mask hides.
+ */
 function gives(grant: Grant, field: Field, use: Use): boolean {
-  return covers(field, grant.fields) || (use === 'verify' && covers(field, grant.verifyFields));
+  if (use === 'read') return covers(field, grant.fields);
+  if (covers(field, grant.verifyFields)) return true;
+  return covers(field, field.mask === null ? grant.fields : grant.plainFields);
+}
+
+/** The grants whose quota is charged: those of fields that no grant without a quota gives. */
+function limiting(used: readonly Grant[], needed: readonly Field[], use: Use): Grant[] {
+  const limited = used.filter((grant) => grant.dailyQuota !== null);
+  if (limited.length === 0) return limited;
+  const free = used.filter((grant) => grant.dailyQuota === null);
+  const short = needed.filter((field) => !free.some((grant) => gives(grant, field, use)));
+  return limited.filter((grant) => short.some((field) => gives(grant, field, use)));
 }
 
 /** Whether a field is released masked. */

@@ -17,11 +17,18 @@ export interface Incoming<Body> {
   request: DataRequest<Body>;
 }
 
+/** An exchange that was refused, and whom it asked for as far as that is known. */
+export interface Refused {
+  kind: 'refused';
+  problem: Problem;
+  subjects: readonly Subject[];
+}
+
 /** What an exchange came to, before it is on the record. */
 export type Outcome<Body> =
   | { kind: 'released'; decision: Permission<Body>; release: Release; body: string | Buffer }
   | { kind: 'absent'; decision: Permission<Body>; release: Release; body: string | Buffer | null }
-  | { kind: 'refused'; problem: Problem; subjects: readonly Subject[] };
+  | Refused;
 
 /** Subjects as an entry has them. */
 interface NamedSubjects {
@@ -38,7 +45,7 @@ export async function nameSubjects(
 ): Promise<NamedSubjects> {
   const refs: string[] = [];
   const name = (slice: readonly Subject[]): void => {
-    for (const { dataset, id } of slice) refs.push(subjectRef(secrets, dataset, id));
+    for (const { dataset, id, hidden } of slice) refs.push(subjectRef(secrets, dataset, id, hidden));
   };
   if (subjects.length <= sliceSize) name(subjects);
   else await inSlices(subjects, name);

@@ -1,5 +1,5 @@
 import type { Appender } from '../audit/append.ts';
-import { encodeEntry, type Entry, type LogSecrets } from '../audit/entry.ts';
+import { encodeEntry, type Leaf, type LogSecrets } from '../audit/entry.ts';
 import { recordUnderAuthority, type Recorded } from '../audit/record.ts';
 import type { Sealer } from '../audit/seal.ts';
 import type { Dataset } from '../catalogue/catalogue.ts';
@@ -9,9 +9,10 @@ import type { Authority, AuthorityView } from '../grants/authority.ts';
 import type { Limits } from '../grants/limits.ts';
 import { challenge, requireLiveClient } from '../identity/access-token.ts';
 import { decide, type Decision, type Permission } from './decision.ts';
-import { describe, nameSubjects, type Incoming, type Outcome } from './describe.ts';
+import { describe, nameSubjects, type Incoming, type Outcome, type Refused } from './describe.ts';
 import { newOccasion, rehearsedOccasion, type Occasion, type OccasionOf } from './occasion.ts';
 import type { ServedDataset } from './operation.ts';
+import { invalidRequest } from './request.ts';
 
 /** What an exchange needs of the gateway. */
 export interface ExchangeContext {
@@ -42,8 +43,8 @@ export async function exchange<Body>(
   const occasion = newOccasion(context, incoming.token);
   const recorded = await recordUnderAuthority(context.log, context.authority, async (authority) => {
     requireLiveClient(authority, incoming.token);
-    const { entry, ...result } = await make(context, served, incoming, authority, occasion);
-    return { leaf: encodeEntry(entry), result };
+    const { leaf, ...result } = await make(context, served, incoming, authority, occasion);
+    return { leaf, result };
   });
   return answer(served.dataset, recorded, recorded.result.outcome, recorded.result.salt);
 }
@@ -62,8 +63,8 @@ export async function rehearse<Body>(
   const authority = context.authority.current();
   requireLiveClient(authority, incoming.token);
   const occasion = rehearsedOccasion(context, incoming.token);
-  const { decision, entry } = await make(context, served, incoming, authority, occasion);
-  return { decision, entry: JSON.parse(encodeEntry(entry).bytes.toString()) as unknown };
+  const { decision, leaf } = await make(context, served, incoming, authority, occasion);
+  return { decision, entry: JSON.parse(leaf.bytes.toString()) as unknown };
 }
 
 /** Decides, reads, and writes the entry down; nothing of it has an effect yet but what the day's limits count. */
@@ -73,20 +74,50 @@ async function make<Body>(
   incoming: Incoming<Body>,
   authority: Authority,
   occasion: OccasionOf,
-): Promise<{ decision: Decision<Body>; outcome: Outcome<Body>; entry: Entry; salt: Buffer | null }> {
+): Promise<{ decision: Decision<Body>; outcome: Outcome<Body>; leaf: Leaf; salt: Buffer | null }> {
   const now = context.now();
   const decision = decideIncoming(authority, served.dataset, incoming, now);
   const outcome = decision.allowed
     ? await carryOut(decision, served, incoming, occasion(decision.limited, now))
     : await refuse(decision.problem, served, incoming);
+  const state = { authority, now };
+  const written = await writeDown(context, served, incoming, state, outcome);
+  if (written !== null)
+    return { decision: outcome.kind === 'refused' ? refusal(outcome) : decision, ...written };
+  const tooLarge = await refuse(entryTooLarge(), served, incoming);
+  const refused = await writeDown(context, served, incoming, state, tooLarge);
+  if (refused === null) throw new RangeError('not even the refusal fits an entry');
+  return { decision: refusal(tooLarge), ...refused };
+}
+
+/** An outcome with its entry; null when that is larger than an entry may be. */
+async function writeDown<Body>(
+  context: ExchangeContext,
+  { dataset }: ServedDataset,
+  incoming: Incoming<Body>,
+  state: { authority: Authority; now: Date },
+  outcome: Outcome<Body>,
+): Promise<{ outcome: Outcome<Body>; leaf: Leaf; salt: Buffer | null } | null> {
   const subjects = outcome.kind === 'refused' ? outcome.subjects : outcome.release.subjects;
   const known = subjects.length === 0 ? null : await nameSubjects(context, subjects, incoming.id);
-  const described = describe(context.secrets, served.dataset, incoming, { authority, now, known }, outcome);
-  return {
-    decision: outcome.kind === 'refused' ? { allowed: false, problem: outcome.problem } : decision,
-    outcome,
-    ...described,
-  };
+  const { entry, salt } = describe(context.secrets, dataset, incoming, { ...state, known }, outcome);
+  try {
+    return { outcome, leaf: encodeEntry(entry), salt };
+  } catch (error) {
+    if (error instanceof RangeError) return null;
+    throw error;
+  }
+}
+
+function refusal<Body>({ problem }: Refused): Decision<Body> {
+  return { allowed: false, problem };
+}
+
+function entryTooLarge(): Problem {
+  return invalidRequest({
+    en: 'its entry in the audit log would be too large: ask for fewer at once',
+    zh: '其审计日志条目将过大：请减少每次查询的数量',
+  });
 }
 
 /** The refusal of a token that may not ask for data. */
@@ -135,6 +166,7 @@ async function carryOut<Body>(
   } catch (error) {
     // What is wrong with the request is an exchange that was refused; what is wrong with the store is none.
     if (error instanceof Problem && error.status < 500) return refuse(error, served, incoming);
+    occasion.refund(Infinity);
     throw error;
   }
 }
@@ -143,7 +175,7 @@ async function refuse<Body>(
   problem: Problem,
   { dataset }: ServedDataset,
   { operation, request }: Incoming<Body>,
-): Promise<Outcome<Body>> {
+): Promise<Refused> {
   const subjects = request.body === null ? [] : await operation.listSubjects(dataset, request.body);
   return { kind: 'refused', problem, subjects };
 }

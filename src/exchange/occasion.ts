@@ -11,6 +11,8 @@ export interface Occasion {
   today(): string;
   /** Takes subjects of the quotas of the grants that allow it. @throws Problem quota-exceeded */
   charge(subjects: number): Promise<void>;
+  /** Gives back what was taken and not needed. */
+  refund(subjects: number): void;
   /** Counts an attempt to verify claims about a subject. @throws Problem guess-limit */
   countAttempt(subject: { dataset: string; id: string }): Promise<void>;
 }
@@ -25,7 +27,7 @@ export function newOccasion(
   { limits, secrets }: { limits: Limits; secrets: LogSecrets },
   { department, clientId }: { department: string; clientId: string },
 ): OccasionOf {
-  const charged = new Set<string>();
+  const charged = new Map<string, number>();
   let attempted = false;
   return (limited, now) => ({
     client: clientId,
@@ -33,9 +35,16 @@ export function newOccasion(
     today: () => limits.calendar.dayOf(now),
     async charge(subjects) {
       if (limited.length === 0) return;
-      const due = limited.filter(({ id }) => !charged.has(id));
-      await limits.charge(due, subjects, now);
-      for (const { id } of due) charged.add(id);
+      const due = limited.map((grant) => ({ grant, subjects: subjects - (charged.get(grant.id) ?? 0) }));
+      await limits.charge(due, now);
+      for (const { grant } of due) charged.set(grant.id, subjects);
+    },
+    refund(subjects) {
+      for (const grant of limited) {
+        const taken = Math.min(subjects, charged.get(grant.id) ?? 0);
+        limits.refund(grant, taken, now);
+        charged.set(grant.id, (charged.get(grant.id) ?? 0) - taken);
+      }
     },
     async countAttempt({ dataset, id }) {
       if (attempted) return;
@@ -55,6 +64,7 @@ export function rehearsedOccasion(
     now,
     today: () => limits.calendar.dayOf(now),
     charge: () => Promise.resolve(),
+    refund: () => undefined,
     countAttempt: () => Promise.resolve(),
   });
 }

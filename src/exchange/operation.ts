@@ -3,7 +3,7 @@ import type { Dataset } from '../catalogue/catalogue.ts';
 import type { RecordReader } from '../records/read.ts';
 import type { RecordSearch } from '../records/search.ts';
 import type { Occasion } from './occasion.ts';
-import type { Permission, Rights } from './decision.ts';
+import type { NeededFields, Permission, Rights } from './decision.ts';
 import type { Projections } from './projection.ts';
 import type { BodyReader } from './request.ts';
 
@@ -21,6 +21,8 @@ export interface ServedDataset {
 export interface Subject {
   dataset: string;
   id: string;
+  /** The consumer neither named the id nor is shown it: its own entry must not tell it either. */
+  hidden?: boolean;
 }
 
 /** What is released of an exchange that may be answered. */
@@ -48,11 +50,11 @@ export interface Operation<Body> {
   /** The fields that a body names, as sent; undefined when it names none. */
   listFields(body: Body): readonly string[] | undefined;
   /**
-   * The fields that it would release, in the order asked.
+   * The fields that it would release, in the order asked, and those that it needs besides.
    *
    * @throws Problem that refuses the exchange
    */
-  checkBody(rights: Rights, body: Body): readonly string[];
+  checkBody(rights: Rights, body: Body): NeededFields;
   /**
    * Reads the records and writes the answer.
    *

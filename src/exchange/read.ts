@@ -49,14 +49,17 @@ export const read: Operation<ReadBody> = {
   listFields: ({ fields }) => fields,
   checkBody(rights, { id, fields }) {
     checkId(rights.dataset, id);
-    return checkFields(rights, fields);
+    return { fields: checkFields(rights, fields) };
   },
   async release({ dataset, records, project }, { body: { id, meta }, fields, masked }, occasion) {
     await occasion.charge(1);
     const record = await records.find(id);
     const subject = { dataset: dataset.name, id };
     if (record === null) return { body: null, records: 0, subjects: [subject] };
-    const persons = dataset.persons.length === 0 ? [] : listPersons(dataset, fields, record);
+    const persons =
+      dataset.persons.length === 0
+        ? []
+        : listPersons(dataset, record, fields, (name) => !masked.includes(name));
     return { body: project(fields, masked, meta)(record), records: 1, subjects: [subject, ...persons] };
   },
 };

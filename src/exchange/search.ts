@@ -8,7 +8,7 @@ import { fits, typeFault, type Scalar } from './claims.ts';
 import { openCursor, sealCursor } from './cursor.ts';
 import { checkFields, type Rights } from './decision.ts';
 import type { Operation, Subject } from './operation.ts';
-import { listPersons } from './persons.ts';
+import { distinct, listPersons } from './persons.ts';
 import { createBodyReader, fieldNamePattern, fieldsSchema, invalidRequest, metaSchema } from './request.ts';
 
 /** What is sought of a field: that it equals something, begins with it, or contains it. */
@@ -102,9 +102,12 @@ export const search: Operation<SearchBody> = {
   listSubjects: () => [],
   listFields: ({ where, fields = [] }) => [...Object.keys(where), ...fields],
   checkBody(rights, { where, fields }) {
-    checkFields(rights, Object.keys(where), (name) => `#/where/${name}`);
+    const sought = Object.keys(where).sort();
+    const pointerTo = (name: string, i: number): string =>
+      i < sought.length ? `#/where/${name}` : `#/fields/${i - sought.length}`;
+    checkFields(rights, [...sought, ...(fields ?? [])], pointerTo);
     checkWhere(rights, where);
-    return checkFields(rights, fields);
+    return { fields: checkFields(rights, fields), besides: sought };
   },
   async release({ dataset, search: find, cursorKey, project }, permission, occasion) {
     const { body, fields, masked } = permission;
@@ -112,11 +115,15 @@ export const search: Operation<SearchBody> = {
     const conditions = conditionsOf(body.where);
     const scope = scopeOf(dataset, occasion.client, body);
     const after = readAfter(body, (cursor) => openCursor(cursorKey, scope, cursor, occasion.now));
+    // The whole page is charged before anything is read: a refusal must not tell how many there are.
+    await occasion.charge(limit);
     const found = await find(conditions, after, limit + 1);
     const shown = found.slice(0, limit);
-    await occasion.charge(Math.max(1, shown.length));
+    occasion.refund(limit - Math.max(1, shown.length));
 
     const key = dataset.fields.get(dataset.key)!.at;
+    const isShown = (name: string): boolean => fields.includes(name) && !masked.includes(name);
+    const hidden = !isShown(dataset.key);
     const last = found.length > limit ? shown.at(-1) : undefined;
     const next =
       last === undefined
@@ -124,13 +131,13 @@ export const search: Operation<SearchBody> = {
         : sealCursor(cursorKey, scope, JSON.stringify(placeOf(dataset, conditions, last)), occasion.now);
     const items = shown.map(project(fields, masked, body.meta)).join(',');
     const subjects = shown.flatMap((record): Subject[] => [
-      { dataset: dataset.name, id: record[key] as string },
-      ...listPersons(dataset, fields, record),
+      { dataset: dataset.name, id: record[key] as string, hidden },
+      ...listPersons(dataset, record, fields, isShown),
     ]);
     return {
       body: `{"items":[${items}],"next":${JSON.stringify(next)}}`,
       records: shown.length,
-      subjects: [...new Map(subjects.map((one) => [`${one.dataset} ${one.id}`, one])).values()],
+      subjects: distinct(subjects),
       details: { where: Object.fromEntries(conditions.map(({ field, operator }) => [field, operator])) },
     };
   },
@@ -162,8 +169,10 @@ function placeOf(dataset: Dataset, conditions: readonly Condition[], record: Sto
   return { lead: lead === null ? null : valueOf(lead), id: valueOf(dataset.key) };
 }
 
+/** In the order of their fields' names: what is sent in another order is the same search. */
 function conditionsOf(where: SearchBody['where']): Condition[] {
-  return Object.entries(where).map(([field, sought]) => {
+  const sorted = Object.entries(where).sort(([a], [b]) => (a < b ? -1 : 1));
+  return sorted.map(([field, sought]) => {
     if (typeof sought !== 'object') return { field, operator: 'equals', value: sought };
     return 'prefix' in sought
       ? { field, operator: 'prefix', value: sought.prefix }

@@ -43,12 +43,12 @@ export const verify: Operation<VerifyBody> = {
     checkId(rights.dataset, id);
     const fields = checkFields(rights, Object.keys(claims), (name) => `#/claims/${name}`);
     checkClaims(rights, claims);
-    return fields;
+    return { fields };
   },
   async release({ dataset, records }, { body: { id, claims }, fields }, occasion) {
     const subject = { dataset: dataset.name, id };
-    await occasion.charge(1);
     await occasion.countAttempt(subject);
+    await occasion.charge(1);
     const record = await records.find(id);
     const results = fields.map((name) => {
       const known = record?.[dataset.fields.get(name)!.at];
@@ -58,7 +58,7 @@ export const verify: Operation<VerifyBody> = {
     return {
       body: `{"id":${JSON.stringify(id)},"results":{${results.join(',')}}}`,
       records: record === null ? 0 : 1,
-      subjects: record === null ? [subject] : [subject, ...listPersons(dataset, fields, record)],
+      subjects: record === null ? [subject] : [subject, ...listPersons(dataset, record, fields, () => false)],
     };
   },
 };

@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { relationOf } from '../catalogue/relations.ts';
-import { isServerError } from '../db/connection.ts';
+import { isDataError, isServerError } from '../db/connection.ts';
 import { quote } from '../db/identifier.ts';
 import { Problem } from '../errors.ts';
 import { columnsOf, type Readable, type StoredRecord } from './read.ts';
@@ -34,13 +34,15 @@ export interface RecordSearch {
 /** SQLSTATE query_canceled. */
 const canceled = '57014';
 
-/** Makes the search of a dataset, on connections that have no single reads waiting. */
-export function createRecordSearch(bulk: pg.Pool, dataset: Readable): RecordSearch {
+/** Makes the search of a dataset, on connections that nobody else waits for. */
+export function createRecordSearch(pool: pg.Pool, dataset: Readable): RecordSearch {
   return async (conditions, after, limit) => {
     try {
-      const { rows } = await bulk.query<unknown[]>(searchStatement(dataset, conditions, after, limit));
+      const { rows } = await pool.query<unknown[]>(searchStatement(dataset, conditions, after, limit));
       return rows;
     } catch (error) {
+      // A value that the column can't hold is in no record.
+      if (isDataError(error)) return [];
       const tooSlow = isServerError(error) && error.code === canceled;
       throw new Problem(tooSlow ? 'overloaded' : 'store-unavailable', {}, { cause: error });
     }

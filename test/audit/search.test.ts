@@ -60,7 +60,12 @@ const filters: [string, object, string[]][] = [
     ['ada'],
   ],
   ['a consumer that there is not', { consumer: 'nobody' }, []],
-  ['a subject of whom nobody asked', { dataset: 'citizens', subject: personaCitizens[5]!.id }, []],
+  [
+    'a citizen whom an enterprise names',
+    { dataset: 'citizens', subject: personaCitizens[5]!.id },
+    ['enterprise'],
+  ],
+  ['a subject of whom nobody asked', { dataset: 'citizens', subject: personaCitizens[4]!.id }, []],
 ];
 
 await t.test('finds entries by each filter and by any combination, newest first', async (t) => {

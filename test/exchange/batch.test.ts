@@ -269,6 +269,25 @@ await t.test('refuses an answer that would be larger than what is held in memory
   t.match(problem.detail, /4 MiB/);
 });
 
+await t.test('refuses what its entry would be too large for, by an entry that fits', async (t) => {
+  const token = await test.token('public-security');
+  await test.pool.query(
+    `insert into registry.grant (id, consumer, dataset, provider, fields, purposes, status, valid_from, valid_until)
+     select gen_random_uuid(), 'public-security', 'citizens', 'public-security', '{name}', '{tax-assessment}', 'active',
+            '2000-01-01', '2100-01-01' from generate_series(1, 700)`,
+  );
+  await test.gateway.exchanges.authority.refresh();
+  const options = { token, purpose: 'tax-assessment' };
+  const ids = [...people.map(({ id }) => id), ...strangers(1000)].slice(0, 1000);
+  await checkRefusal(t, test, await batch({ ids, fields: ['name'] }, options), {
+    status: 400,
+    code: 'invalid-request',
+    subject: true,
+    operation: 'batch',
+  });
+  t.equal((await batch({ ids: ids.slice(0, 300), fields: ['name'] }, options)).statusCode, 200);
+});
+
 await t.test('takes eight at a time, says of more that it is overloaded, and goes on', async (t) => {
   const ids = people.slice(0, 200).map(({ id }) => id);
   const answers = await Promise.all(Array.from({ length: 24 }, () => batch({ ids, fields: ['name'] })));

@@ -128,12 +128,12 @@ await t.test(
     const [company] = personaEnterprises;
     const subjects = async (fields: string[]): Promise<unknown> =>
       (await test.entryOf(await test.read('enterprises', { id: company!.id, fields }, taxation))).subjects;
-    const ref = (dataset: string, id: string): string =>
-      subjectRef(deriveLogSecrets(keys.logSecret), dataset, id);
+    const ref = (dataset: string, id: string, hidden = false): string =>
+      subjectRef(deriveLogSecrets(keys.logSecret), dataset, id, hidden);
     const itself = ref('enterprises', company!.id);
     t.same(await subjects(['name', 'legal_representative_id']), [
       itself,
-      ref('citizens', company!.legal_representative_id!),
+      ref('citizens', company!.legal_representative_id!, true),
     ]);
     t.same(await subjects(['name', 'legal_representative']), [itself], 'not for a name alone');
     const { rows } = await test.pool.query<{ id: string }>(

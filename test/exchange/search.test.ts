@@ -351,14 +351,95 @@ await t.test('charges the quota for whom it shows, and one for an empty page', a
     .find((one, _, all) => all.filter((x) => x === one).length > 3)!;
   const hits = await search({ where: { name: { prefix: surname } }, limit: 3 }, options);
   t.equal(hits.json<Page>().items.length, 3);
-  t.equal((await search({ where: { name: '没有此人' } }, options)).statusCode, 200);
-  const refused = await search({ where: { name: husband!.name } }, options);
+  for (const where of [{ name: '没有此人' }, { name: { prefix: surname } }]) {
+    const many = await search({ where, limit: 2 }, options);
+    await checkRefusal(t, test, many, {
+      status: 429,
+      code: 'quota-exceeded',
+      subject: false,
+      operation: 'search',
+    });
+  }
+  const empty = await search({ where: { name: '没有此人' }, limit: 1 }, options);
+  t.equal(empty.statusCode, 200, 'a refusal tells nothing of how many there are, and takes nothing');
+  const refused = await search({ where: { name: husband!.name }, limit: 1 }, options);
   await checkRefusal(t, test, refused, {
     status: 429,
     code: 'quota-exceeded',
     subject: false,
     operation: 'search',
   });
+});
+
+await t.test('charges the grant by which it seeks, though another gives what it shows', async (t) => {
+  const terms = {
+    consumer: 'public-security',
+    dataset: 'citizens',
+    plainFields: [],
+    purposes: ['social-insurance'],
+    validFrom: new Date(0),
+    validUntil: new Date('2100-01-01'),
+  };
+  const { catalogue } = test.gateway;
+  const limited = await addGrant(test.database, catalogue, actor, {
+    ...terms,
+    fields: ['name'],
+    dailyQuota: 1,
+  });
+  await addGrant(test.database, catalogue, actor, { ...terms, fields: ['sex', 'birth_date'] });
+  await test.gateway.exchanges.authority.refresh();
+  const options = { token: await test.token('public-security'), purpose: 'social-insurance' };
+  const seek = (): Promise<LightMyRequestResponse> =>
+    search({ where: { name: { prefix: '欧' } }, fields: ['sex'], limit: 1 }, options);
+  const first = await seek();
+  t.equal(first.statusCode, 200);
+  const { grants } = await test.entryOf(first);
+  t.equal((grants as string[]).length, 2);
+  t.ok((grants as string[]).includes(limited.id));
+  t.equal((await seek()).statusCode, 429);
+});
+
+await t.test(
+  'names every field that is not granted, and those before what can not be searched',
+  async (t) => {
+    const cases: [body: object, code: string, fields: string[]][] = [
+      [
+        { where: { region_code: '999901' }, fields: ['ethnicity'] },
+        'field-not-granted',
+        ['region_code', 'ethnicity'],
+      ],
+      [{ where: { sex: 'female' }, fields: ['ethnicity'] }, 'field-not-granted', ['ethnicity']],
+      [{ where: { region_code: '999901' }, fields: ['salary'] }, 'unknown-field', []],
+    ];
+    for (const [body, code, fields] of cases) {
+      const problem = (await search(body)).json<{ code: string; explain?: { missing_fields: string[] } }>();
+      t.equal(problem.code, code);
+      if (fields.length > 0) t.same(problem.explain?.missing_fields, fields);
+    }
+  },
+);
+
+await t.test('goes on with the same search in whatever order its conditions are sent', async (t) => {
+  await addGrant(test.database, test.gateway.catalogue, actor, {
+    consumer: 'civil-affairs',
+    dataset: 'citizens',
+    fields: ['region_code'],
+    plainFields: [],
+    purposes: ['marriage-registration'],
+    validFrom: new Date(0),
+    validUntil: new Date('2100-01-01'),
+  });
+  await test.gateway.exchanges.authority.refresh();
+  const one = { region_code: { prefix: '99' }, name: { prefix: '周' } };
+  const other = { name: one.name, region_code: one.region_code };
+  const first = (await search({ where: one, fields: ['id'], limit: 2 })).json<Page>();
+  const rest = await Promise.all(
+    [one, other].map(async (where) =>
+      (await search({ where, fields: ['id'], after: first.next })).json<Page>().items.map(({ id }) => id),
+    ),
+  );
+  t.ok(rest[0]!.length > 0);
+  t.same(rest[1], rest[0]);
 });
 
 await t.test('enters a search that finds nobody as absent', async (t) => {

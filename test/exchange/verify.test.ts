@@ -14,6 +14,28 @@ const asTaxation = async (): Promise<AskOptions> => ({
   purpose: 'tax-assessment',
 });
 const day = 24 * 60 * 60 * 1000;
+const terms = {
+  plainFields: [],
+  validFrom: new Date(0),
+  validUntil: new Date('2100-01-01'),
+};
+await addGrant(test.database, test.gateway.catalogue, actor, {
+  ...terms,
+  consumer: 'civil-affairs',
+  dataset: 'citizens',
+  fields: [],
+  verifyFields: ['phone'],
+  purposes: ['marriage-registration'],
+});
+await addGrant(test.database, test.gateway.catalogue, actor, {
+  ...terms,
+  consumer: 'taxation',
+  dataset: 'enterprises',
+  fields: [],
+  verifyFields: ['legal_representative_id'],
+  purposes: ['tax-assessment'],
+});
+await test.gateway.exchanges.authority.refresh();
 
 function verify(
   body: unknown,
@@ -125,16 +147,14 @@ await t.test('counts ages by the days of its time zone', async (t) => {
 });
 
 await t.test('verifies where it may not be read, and only that', async (t) => {
-  const terms = {
+  const insurance = {
+    ...terms,
     consumer: 'human-resources',
     dataset: 'citizens',
-    plainFields: [],
     purposes: ['social-insurance'],
-    validFrom: new Date(0),
-    validUntil: new Date('2100-01-01'),
   };
   await addGrant(test.database, test.gateway.catalogue, actor, {
-    ...terms,
+    ...insurance,
     fields: [],
     verifyFields: ['name', 'birth_date'],
   });
@@ -164,10 +184,25 @@ await t.test('verifies where it may not be read, and only that', async (t) => {
   });
   t.same(problem.explain?.missing_fields, ['sex', 'phone']);
 
-  await addGrant(test.database, test.gateway.catalogue, actor, { ...terms, fields: ['sex'] });
+  await addGrant(test.database, test.gateway.catalogue, actor, { ...insurance, fields: ['sex'] });
   await test.gateway.exchanges.authority.refresh();
   const all = await test.read('citizens', { id: old!.id }, options);
   t.strictSame(all.json(), { sex: old!.sex }, 'a read without fields gives what may be read');
+});
+
+await t.test('does not verify what may only be read masked', async (t) => {
+  nextDay();
+  const claims = { household_address: { prefix: '云栖省' } };
+  const response = await verify({ id: wife!.id, claims });
+  const { problem } = await checkRefusal(t, test, response, {
+    status: 403,
+    code: 'field-not-granted',
+    subject: true,
+    operation: 'verify',
+  });
+  t.same(problem.explain?.missing_fields, ['household_address']);
+  const plain = await verify({ id: wife!.id, claims: { id: { prefix: '9999' } } });
+  t.equal(plain.statusCode, 200, 'what is granted plain may be verified');
 });
 
 await t.test('enters the citizen of whom a claim about an enterprise tells', async (t) => {

@@ -47,7 +47,10 @@ function newGateway(): { limits: Limits; statements: string[]; pool: pg.Pool } {
 
 async function isCharged(limits: Limits, grants: Grant[], subjects: number, at = today): Promise<boolean> {
   try {
-    await limits.charge(grants, subjects, at);
+    await limits.charge(
+      grants.map((grant) => ({ grant, subjects })),
+      at,
+    );
     return true;
   } catch (error) {
     if ((error as { code?: string }).code !== 'quota-exceeded') throw error;
@@ -75,7 +78,7 @@ await t.test('gives exactly as many subjects as a day has, to one gateway', asyn
   let given = 0;
   for (let i = 0; i < 130; i++) if (await isCharged(limits, [grant], 1)) given++;
   t.equal(given, 100);
-  await t.rejects(limits.charge([grant], 1, today), {
+  await t.rejects(limits.charge([{ grant, subjects: 1 }], today), {
     code: 'quota-exceeded',
     params: { quota: '100', consumer: 'civil-affairs', dataset: 'enterprises' },
     headers: { 'retry-after': String(12 * 60 * 60) },
@@ -109,7 +112,7 @@ await t.test('waits for the database once in a long while, and more often near t
   const grant = await newGrant(100_000);
   const { limits, statements } = newGateway();
   for (let i = 0; i < 20_000; i++) {
-    await limits.charge([grant], 1, today);
+    await limits.charge([{ grant, subjects: 1 }], today);
     if (i % 100 === 0) await sleep(0);
   }
   const takes = statements.filter((text) => text.includes('limits.take')).length;
@@ -146,6 +149,47 @@ await t.test('gives what another gateway gave back', async (t) => {
   t.equal(await isCharged(two.limits, [grant], 159), true);
 });
 
+await t.test('keeps the leases of two days apart, as exchanges around midnight need them', async (t) => {
+  const grant = await newGrant(3200);
+  const { limits } = newGateway();
+  const [before, after] = [new Date(tomorrow.getTime() - 1), tomorrow];
+  for (let i = 0; i < 15; i++)
+    for (const at of [before, after]) t.equal(await isCharged(limits, [grant], 1, at), true);
+  limits.refund(grant, 5, before);
+  await limits.close();
+  const { rows } = await database.pool.query<{ day: string; leased: number }>(
+    'select day, leased::int from limits.lease where grant_id = $1 order by day',
+    [grant.id],
+  );
+  t.same(rows, [
+    { day: '2026-11-25', leased: 10 },
+    { day: '2026-11-26', leased: 15 },
+  ]);
+});
+
+await t.test('asks the database of a subject that is used up no more, and of few at a time', async (t) => {
+  const { limits, statements } = newGateway();
+  const ref = Buffer.alloc(16, 2).toString('base64url');
+  const count = (by = ref): Promise<string> =>
+    limits.countAttempt('taxation', by, today).then(
+      () => 'counted',
+      (error: { code: string }) => error.code,
+    );
+  for (let i = 0; i < 6; i++) t.equal(await count(), i < 5 ? 'counted' : 'guess-limit');
+  const before = statements.length;
+  t.equal(await count(), 'guess-limit');
+  t.equal(statements.length, before, 'without the database');
+  t.equal(
+    await limits.countAttempt('taxation', ref, tomorrow).then(() => 'counted'),
+    'counted',
+    'on the next day again',
+  );
+  const others = Array.from({ length: 300 }, (_, i) => Buffer.alloc(16, `other ${i}`).toString('base64url'));
+  const codes = await Promise.all(others.map((other) => count(other)));
+  t.equal(codes.filter((code) => code === 'counted').length, 200);
+  t.equal(codes.filter((code) => code === 'overloaded').length, 100);
+});
+
 await t.test('asks the database about a quota that is used up once a second at most', async (t) => {
   const grant = await newGrant(1);
   const { limits, statements } = newGateway();
@@ -160,7 +204,7 @@ await t.test('says that the store is away when it can not count', async (t) => {
   const pool = new pg.Pool({ connectionString: 'postgresql://127.0.0.1:1/none' });
   t.teardown(() => pool.end());
   const limits = openLimits(pool, calendar);
-  await t.rejects(limits.charge([grant], 1, today), { code: 'store-unavailable' });
+  await t.rejects(limits.charge([{ grant, subjects: 1 }], today), { code: 'store-unavailable' });
   const ref = Buffer.alloc(16).toString('base64url');
   await t.rejects(limits.countAttempt('civil-affairs', ref, today), { code: 'store-unavailable' });
 });
@@ -170,17 +214,17 @@ await t.test('forgets the days that are over', async (t) => {
   const ref = Buffer.alloc(16, 1).toString('base64url');
   const days = async (): Promise<string[]> => {
     const { rows } = await database.pool.query<{ day: string }>(
-      `select day from limits.verification where consumer = 'taxation' order by day`,
+      `select day from limits.verification where consumer = 'public-security' order by day`,
     );
     return rows.map(({ day }) => day);
   };
   const at = (days: number): Date => new Date(Date.now() + days * 24 * 60 * 60 * 1000);
-  for (const ago of [-9, -5]) await limits.countAttempt('taxation', ref, at(ago));
-  await limits.countAttempt('taxation', ref, at(0));
+  for (const ago of [-9, -5]) await limits.countAttempt('public-security', ref, at(ago));
+  await limits.countAttempt('public-security', ref, at(0));
   for (let i = 0; i < 50 && (await days()).length > 1; i++) await sleep(20);
   t.same(await days(), [calendar.dayOf(at(0))]);
   await t.rejects(
-    database.pool.query(`select limits.forget(current_date)`),
+    database.pool.query('select limits.forget(current_date)'),
     /the day before yesterday/,
     'and nothing of today, whoever asks for it',
   );
