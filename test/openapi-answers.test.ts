@@ -159,6 +159,27 @@ await t.test('answers batches, verifications and searches in the documented form
   }
 });
 
+await t.test('documents which claims make sense, as they are taken', async (t) => {
+  const { operation } = judge.operations.find((one) => one.operation.operationId === 'verifyCitizens')!;
+  const { schema } = operation.requestBody!.content['application/json']!;
+  const claims: [taken: boolean, claims: object][] = [
+    [true, { name: 'x' }],
+    [true, { name: { prefix: 'x', exists: true } }],
+    [true, { birth_date: { after: '1980-01-01', on_or_before: '2010-01-01' }, sex: { one_of: ['male'] } }],
+    [false, { name: {} }],
+    [false, { name: 5 }],
+    [false, { name: { before: '2000-01-01' } }],
+    [false, { name: { prefix: 'x', before: '2000-01-01' } }],
+    [false, { name: { prefix: 'x', exists: 'yes' } }],
+    [false, { birth_date: { prefix: '19' } }],
+  ];
+  for (const [taken, one] of claims) {
+    const body = { id: persona('citizens', 2), claims: one };
+    t.equal(judge.faultsOf(schema, body).length === 0, taken, `documented: ${JSON.stringify(one)}`);
+    t.equal((await test.ask('verify', 'citizens', body)).statusCode, taken ? 200 : 400, JSON.stringify(one));
+  }
+});
+
 await t.test('answers a search of the audit log in the documented form', async (t) => {
   const token = await test.token('audit-office', ['audit']);
   const search = (

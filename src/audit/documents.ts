@@ -58,7 +58,11 @@ const entryExample = {
 const entryProperties = {
   index: { type: 'integer', minimum: 0 },
   leaf_hash: { type: 'string', description: 'RFC 6962 leaf hash of the entry, base64.' },
-  entry: { type: 'object', description: 'The entry as the log holds it (`onevisit-entry/1`).' },
+  entry: {
+    type: 'object',
+    additionalProperties: true,
+    description: 'The entry as the log holds it (`onevisit-entry/1`).',
+  },
 };
 
 const officialParameter = {

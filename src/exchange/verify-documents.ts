@@ -73,15 +73,14 @@ export function verifyOperation(dataset: Dataset): Operation {
   };
 }
 
-/** What may be claimed of a field: a value such as it has, or what its operators say. */
+/** What may be claimed of a field: a value such as it has, or what one of its operators says, or several. */
 function claimSchemaOf(field: Field): object {
   const { type, format } = field.schema;
   const value = { type, ...(format === 'date' && { format }), ...(type === 'string' && { maxLength: 1024 }) };
-  const properties = Object.fromEntries(
-    operatorsOf(field).map((operator) => {
-      const schema = operatorSchemas[operator];
-      return [operator, 'items' in schema ? { ...schema, items: value } : schema];
-    }),
-  );
-  return { anyOf: [value, { type: 'object', additionalProperties: false, minProperties: 1, properties }] };
+  const operators = operatorsOf(field).map((operator) => {
+    const schema = operatorSchemas[operator];
+    const operand = 'items' in schema ? { ...schema, items: value } : schema;
+    return { type: 'object', required: [operator], properties: { [operator]: operand } };
+  });
+  return { anyOf: [value, ...operators], unevaluatedProperties: false };
 }

@@ -89,7 +89,7 @@ export const jwksOperation: Operation = {
         {
           type: 'object',
           required: ['keys'],
-          properties: { keys: { type: 'array', items: { type: 'object' } } },
+          properties: { keys: { type: 'array', items: { type: 'object', additionalProperties: true } } },
         },
         {
           keys: [
