@@ -169,7 +169,8 @@ function document(version: number): object {
         'and only then answers.\n\n' +
         'Get an access token from `POST /oauth/token` and name a registered purpose in every data request. ' +
         'Every error is a problem (RFC 9457): compare its `code`; `title` and `detail` follow `Accept-Language` ' +
-        '(zh, en).',
+        '(zh, en).\n\n' +
+        'Complete examples for curl, TypeScript, Python and Java are in `docs/integrating.md` of the OneVisit repository.',
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     servers: [{ url: '/', description: 'This gateway' }],
