@@ -1,7 +1,8 @@
 import { sql } from 'kysely';
 import type { Database } from '../db/database.ts';
 import { UserError } from '../errors.ts';
-import type { Catalogue, PropertySchema } from './catalogue.ts';
+import type { Catalogue } from './catalogue.ts';
+import type { PropertySchema } from './dataset-file.ts';
 
 const columnTypes: Record<PropertySchema['type'], string[]> = {
   string: ['text', 'character varying', 'date', 'character'],

@@ -1,7 +1,7 @@
 import { maxEntryBytes } from '../audit/entry.ts';
 import type { Dataset } from '../catalogue/catalogue.ts';
 import { isCleanText } from '../headers.ts';
-import { checkFields, type Rights } from './decision.ts';
+import { checkFields, type Rights } from './rights.ts';
 import type { Operation, Subject } from './operation.ts';
 import { distinct, listPersons } from './persons.ts';
 import { createBodyReader, fieldsSchema, metaSchema, idSchema, invalidRequest } from './request.ts';

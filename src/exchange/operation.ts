@@ -3,7 +3,8 @@ import type { Dataset } from '../catalogue/catalogue.ts';
 import type { RecordReader } from '../records/read.ts';
 import type { RecordSearch } from '../records/search.ts';
 import type { Occasion } from './occasion.ts';
-import type { NeededFields, Permission, Rights } from './decision.ts';
+import type { Permission } from './decision.ts';
+import type { NeededFields, Rights } from './rights.ts';
 import type { Projections } from './projection.ts';
 import type { BodyReader } from './request.ts';
 

@@ -1,6 +1,6 @@
 import type { Dataset } from '../catalogue/catalogue.ts';
 import { isCleanText } from '../headers.ts';
-import { checkFields, checkId } from './decision.ts';
+import { checkFields, checkId } from './rights.ts';
 import type { Operation } from './operation.ts';
 import { listPersons } from './persons.ts';
 import {

@@ -6,7 +6,7 @@ import { leadOf, type Condition, type Place } from '../records/search.ts';
 import { batchLimit } from './batch.ts';
 import { fits, typeFault, type Scalar } from './claims.ts';
 import { openCursor, sealCursor } from './cursor.ts';
-import { checkFields, type Rights } from './decision.ts';
+import { checkFields, type Rights } from './rights.ts';
 import type { Operation, Subject } from './operation.ts';
 import { distinct, listPersons } from './persons.ts';
 import { createBodyReader, fieldNamePattern, fieldsSchema, invalidRequest, metaSchema } from './request.ts';

@@ -1,6 +1,6 @@
 import type { Fault } from '../errors.ts';
 import { claimSchema, findClaimFault, judge, type Claim, type Verdict } from './claims.ts';
-import { checkFields, checkId, type Rights } from './decision.ts';
+import { checkFields, checkId, type Rights } from './rights.ts';
 import type { Operation } from './operation.ts';
 import { listPersons } from './persons.ts';
 import { readIdBody } from './read.ts';
