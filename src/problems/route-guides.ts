@@ -29,7 +29,7 @@ export const routeGuides = {
     zh: {
       cause: '网关没有该地址：路径拼写有误、版本或数据集不存在，或者中间的代理改写了路径。',
       fix: [
-        '对照 `/docs` 逐字核对路径：区分大小写，末尾没有斜杠，数据集名称用复数（如 `/v1/citizens/read`）。',
+        '对照 `/docs` 逐字核对路径：区分大小写，末尾没有斜杠，数据集名称与 `/docs` 一致（`/v1/{dataset}/read`）。',
         '路径中的数字是该数据集的版本，各数据集的版本可以不同；`/v2` 并不包含 `/v1` 的全部数据集。',
         '检查所配置的网关地址是否多写或漏写了前缀。',
         '路径中的字符须正确进行百分号编码；路径中的每个参数不得超过 100 个字符。',
@@ -40,7 +40,7 @@ export const routeGuides = {
       cause:
         'The gateway serves nothing at this address: the path is misspelt, the version or the dataset does not exist, or a proxy on the way rewrites paths.',
       fix: [
-        'Compare the path with `/docs` letter by letter: case matters, there is no slash at the end, and datasets are in the plural (`/v1/citizens/read`).',
+        'Compare the path with `/docs` letter by letter: case matters, there is no slash at the end, and datasets bear the names that `/docs` has (`/v1/{dataset}/read`).',
         'The number in the path is the version of the dataset, and each has its own: `/v2` does not hold every dataset of `/v1`.',
         'See that the base URL in your settings has no prefix too many or too few.',
         'Percent-encode what stands in the path; no parameter in it may have more than 100 characters.',

@@ -165,7 +165,7 @@ export function batchMeasures(
     async measure(task) {
       const headers = { ...bearer(await rig.newToken(url)), 'exchange-purpose': 'marriage-registration' };
       const body = { ids: Array.from({ length: batchSize }, () => idPlace), fields: bodyFields };
-      const request = httpRequest('POST', '/v1/citizens/batch', headers, body);
+      const request = httpRequest('POST', '/v2/citizens/batch', headers, body);
       const port = Number(new URL(url).port);
       return runLoad({ port, ...request, ids: batchIds, ...task, idsFile, seed: newSeed() });
     },

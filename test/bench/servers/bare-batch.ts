@@ -10,7 +10,7 @@ import { percentiles, xorshift, type LoadResult, type LoadSpec } from '../load.t
 
 const statement = {
   name: 'bare-batch',
-  text: 'select id, name, birth_date, phone from v1.citizens where id = any($1::text[])',
+  text: 'select id, name, birth_date, mobile_phone from v2.citizens where id = any($1::text[])',
 };
 
 const spec = JSON.parse(await text(process.stdin)) as LoadSpec;
