@@ -139,10 +139,7 @@ await t.test('answers batches, verifications and searches in the documented form
   }
   for (const [operation, body] of [
     ['batch', { ids: [enterprise], meta: true }],
-    [
-      'verify',
-      { id: enterprise, claims: { registered_capital: 1, legal_representative_id: { exists: true } } },
-    ],
+    ['verify', { id: enterprise, claims: { registered_capital: 1, industry_code: { prefix: 'I' } } }],
     ['search', { where: { name: { contains: '公司' }, status: 'active' } }],
   ] as const) {
     const answer = await test.ask(operation, 'enterprises', body, enterpriseOptions);
