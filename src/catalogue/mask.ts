@@ -6,10 +6,17 @@ export interface Mask {
 
 /** Masks a value. A value too short to hide anything behind its kept ends is hidden whole. */
 export function applyMask(mask: Mask, value: string): string {
-  const characters = Array.from(value);
+  // Where every character is one code unit, the text is its own list of characters.
+  const characters = surrogate.test(value) ? Array.from(value) : value;
   const hidden = characters.length - mask.keep_start - mask.keep_end;
   if (hidden <= 0 || mask.keep_start + mask.keep_end === 0) return '***';
-  const start = characters.slice(0, mask.keep_start).join('');
-  const end = characters.slice(characters.length - mask.keep_end).join('');
+  const start = textOf(characters.slice(0, mask.keep_start));
+  const end = textOf(characters.slice(characters.length - mask.keep_end));
   return start + '*'.repeat(hidden) + (mask.keep_end === 0 ? '' : end);
+}
+
+const surrogate = /[\ud800-\udfff]/;
+
+function textOf(characters: string | string[]): string {
+  return typeof characters === 'string' ? characters : characters.join('');
 }

@@ -82,7 +82,7 @@ export const batch: Operation<BatchBody> = {
     const askable = await findAskable(dataset, ids);
     await occasion.charge(askable.size);
     const write = project(fields, masked, meta);
-    const subjects: Subject[] = [];
+    const persons: Subject[] = [];
     const isShown = (name: string): boolean => !masked.includes(name);
     const chunks: Buffer[] = [];
     let found = 0;
@@ -98,17 +98,18 @@ export const batch: Operation<BatchBody> = {
       const results = slice.map((id) => {
         const start = `{"id":${JSON.stringify(id)},"status":`;
         if (!askable.has(id)) return `${start}"invalid"}`;
-        subjects.push({ dataset: dataset.name, id });
         const record = bySubject.get(id);
         if (record === undefined) return `${start}"absent"}`;
         found++;
-        subjects.push(...listPersons(dataset, record, fields, isShown));
+        if (dataset.persons.length > 0) persons.push(...listPersons(dataset, record, fields, isShown));
         return `${start}"found","record":${write(record)}}`;
       });
       take((chunks.length === 0 ? '{"results":[' : ',') + results.join(','));
     });
     take(']}');
-    return { body: Buffer.concat(chunks), records: found, subjects: distinct(subjects) };
+    const asked = Array.from(askable, (id): Subject => ({ dataset: dataset.name, id }));
+    const subjects = persons.length === 0 ? asked : distinct([...asked, ...persons]);
+    return { body: Buffer.concat(chunks), records: found, subjects };
   },
 };
 
