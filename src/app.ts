@@ -8,6 +8,7 @@ import { registerReceiptRoutes } from './audit/receipt-routes.ts';
 import { registerAuditRoutes } from './audit/routes.ts';
 import { describeError } from './describe-error.ts';
 import { Problem } from './errors.ts';
+import { createGate } from './exchange/gate.ts';
 import { registerExchangeRoutes } from './exchange/routes.ts';
 import { createShedder } from './exchange/shedding.ts';
 import type { Gateway } from './gateway.ts';
@@ -31,6 +32,8 @@ declare module 'fastify' {
 
 const bodyLimitBytes = 128 * 1024;
 const maxParamLength = 100;
+/** Exchanges of many subjects that are in work at a time: the answers of all of them are held in memory. */
+const maxBulk = 8;
 
 /**
  * Builds the gateway's HTTP side: every plugin and route, registered explicitly, in order.
@@ -51,6 +54,7 @@ export async function buildApp(gateway: Gateway, logTo?: DestinationStream): Pro
   const admit = createAdmission(tokens, clientLimiter(config, nowMs));
   refuseUnknownRoutes(app, admit);
   const shedder = createShedder();
+  const gate = createGate(maxBulk);
 
   const versions = [...new Set(served.map(({ dataset }) => dataset.version))].sort((a, b) => a - b);
   for (const version of versions)
@@ -62,6 +66,7 @@ export async function buildApp(gateway: Gateway, logTo?: DestinationStream): Pro
           served: served.filter(({ dataset }) => dataset.version === version),
           admit,
           shedder,
+          gate,
           metrics,
           personalIdsInUrls: config.personalIdsInUrls,
           sandbox: config.embedded,

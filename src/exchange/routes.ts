@@ -11,7 +11,7 @@ import { getOperation, readOperation } from './documents.ts';
 import { dryRunDocument, dryRunMediaType, dryRunRefused, prefersDryRun } from './dry-run.ts';
 import { exchange, exchangeScopeMissing, rehearse, type ExchangeContext } from './exchange.ts';
 import { retiring } from './retirement-documents.ts';
-import { createGate } from './gate.ts';
+import type { Gate } from './gate.ts';
 import type { Operation, ServedDataset } from './operation.ts';
 import { read } from './read.ts';
 import type { Shedder } from './shedding.ts';
@@ -34,17 +34,15 @@ export interface ExchangeRoutesOptions {
   admit: Admit;
   metrics: Metrics;
   shedder: Shedder;
+  gate: Gate;
   personalIdsInUrls: boolean;
   /** Made-up data alone: exchanges may be rehearsed. */
   sandbox: boolean;
 }
 
-/** Exchanges of many subjects that are in work at a time: the answers of all of them are held in memory. */
-const maxBulk = 8;
-
 /** The routes by which consumers ask for data, made from the catalogue. Register them in a scope of their own. */
 export function registerExchangeRoutes(scope: FastifyInstance, options: ExchangeRoutesOptions): void {
-  const { context, admit, metrics, shedder, personalIdsInUrls } = options;
+  const { context, admit, metrics, shedder, gate, personalIdsInUrls } = options;
   scope.decorateRequest('accessToken', null);
 
   // The body stays text until the exchange reads it, because a malformed one is refused on the record.
@@ -52,8 +50,6 @@ export function registerExchangeRoutes(scope: FastifyInstance, options: Exchange
   scope.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) =>
     done(null, body),
   );
-
-  const gate = createGate(maxBulk);
 
   /** Nobody's body is read before the token is verified, and there is a place for the exchange. */
   function authenticate(request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void): void {
