@@ -12,7 +12,7 @@ await test.app.listen({ port: 0, host: '127.0.0.1' });
 const { port } = test.app.server.address() as AddressInfo;
 const agent = new Agent({ keepAlive: true });
 const body = JSON.stringify({ id: personaCitizens[0]!.id, fields: ['name'] });
-const read = '/v1/citizens/read';
+const read = '/v2/citizens/read';
 
 interface Answer {
   statusCode: number;
