@@ -43,8 +43,11 @@ export async function exchange<Body>(
   const occasion = newOccasion(context, incoming.token);
   const recorded = await recordUnderAuthority(context.log, context.authority, async (authority) => {
     requireLiveClient(authority, incoming.token);
-    const { leaf, ...result } = await make(context, served, incoming, authority, occasion);
+    const { leaf, ...result } = await make(context, served, incoming, authority, occasion.meet);
     return { leaf, result };
+  }).catch((error: unknown) => {
+    occasion.giveUp();
+    throw error;
   });
   return answer(served.dataset, recorded, recorded.result.outcome, recorded.result.salt);
 }
@@ -166,7 +169,6 @@ async function carryOut<Body>(
   } catch (error) {
     // What is wrong with the request is an exchange that was refused; what is wrong with the store is none.
     if (error instanceof Problem && error.status < 500) return refuse(error, served, incoming);
-    occasion.refund(Infinity);
     throw error;
   }
 }

@@ -21,29 +21,40 @@ export interface Occasion {
 export type OccasionOf = (limited: readonly Grant[], now: Date) => Occasion;
 
 /**
- * The occasion of one exchange. What it takes of the day it takes once, however often it is decided.
+ * The occasion of one exchange. What it takes of the day it takes once, however often it is decided; where the exchange
+ * comes to nothing, it gives all of it up.
  */
 export function newOccasion(
   { limits, secrets }: { limits: Limits; secrets: LogSecrets },
   { department, clientId }: { department: string; clientId: string },
-): OccasionOf {
-  const charged = new Map<string, number>();
+): { meet: OccasionOf; giveUp: () => void } {
+  // By day: an exchange that is decided again may be decided on the next one.
+  const charged = new Map<string, { grant: Grant; at: Date; subjects: number }>();
+  const keyOf = ({ id }: Grant, now: Date): string => `${limits.calendar.dayOf(now)} ${id}`;
   let attempted = false;
-  return (limited, now) => ({
+
+  function giveBack(taken: { grant: Grant; at: Date; subjects: number }, most: number): void {
+    const subjects = Math.min(most, taken.subjects);
+    limits.refund(taken.grant, subjects, taken.at);
+    taken.subjects -= subjects;
+  }
+
+  const meet: OccasionOf = (limited, now) => ({
     client: clientId,
     now,
     today: () => limits.calendar.dayOf(now),
     async charge(subjects) {
       if (limited.length === 0) return;
-      const due = limited.map((grant) => ({ grant, subjects: subjects - (charged.get(grant.id) ?? 0) }));
+      const takenOf = (grant: Grant): number => charged.get(keyOf(grant, now))?.subjects ?? 0;
+      const due = limited.map((grant) => ({ grant, subjects: Math.max(0, subjects - takenOf(grant)) }));
       await limits.charge(due, now);
-      for (const { grant } of due) charged.set(grant.id, subjects);
+      for (const { grant, subjects: more } of due)
+        charged.set(keyOf(grant, now), { grant, at: now, subjects: takenOf(grant) + more });
     },
     refund(subjects) {
       for (const grant of limited) {
-        const taken = Math.min(subjects, charged.get(grant.id) ?? 0);
-        limits.refund(grant, taken, now);
-        charged.set(grant.id, (charged.get(grant.id) ?? 0) - taken);
+        const taken = charged.get(keyOf(grant, now));
+        if (taken !== undefined) giveBack(taken, subjects);
       }
     },
     async countAttempt({ dataset, id }) {
@@ -52,6 +63,12 @@ export function newOccasion(
       attempted = true;
     },
   });
+  return {
+    meet,
+    giveUp() {
+      for (const taken of charged.values()) giveBack(taken, Infinity);
+    },
+  };
 }
 
 /** The occasion of an exchange that is only rehearsed: nothing is counted. */

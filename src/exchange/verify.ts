@@ -47,9 +47,10 @@ export const verify: Operation<VerifyBody> = {
   },
   async release({ dataset, records }, { body: { id, claims }, fields }, occasion) {
     const subject = { dataset: dataset.name, id };
-    await occasion.countAttempt(subject);
     await occasion.charge(1);
     const record = await records.find(id);
+    // A store that fails must not use up attempts; nothing is told before this one counts.
+    await occasion.countAttempt(subject);
     const results = fields.map((name) => {
       const known = record?.[dataset.fields.get(name)!.at];
       const verdict = record === null ? 'unknown' : judge(claims[name]!, known ?? null, occasion.today());

@@ -340,6 +340,21 @@ await t.test('refuses whom it does not serve as a read does', async (t) => {
   await checkBeside(t, test, () => verify(body, { token: null }), { status: 401, code: 'token-missing' });
 });
 
+await t.test('counts no attempt that the store could not answer', async (t) => {
+  nextDay();
+  await test.token('civil-affairs');
+  const body = { id: wife!.id, claims: { name: 'x' } };
+  await test.pool.query(
+    'alter table store.citizens rename to citizens_away; alter view v1.citizens rename to away',
+  );
+  for (let i = 0; i < 6; i++)
+    await checkBeside(t, test, () => verify(body), { status: 503, code: 'store-unavailable' });
+  await test.pool.query(
+    'alter view v1.away rename to citizens; alter table store.citizens_away rename to citizens',
+  );
+  t.equal((await verify(body)).statusCode, 200);
+});
+
 await t.test('answers nothing while attempts can not be counted', async (t) => {
   nextDay();
   await test.token('civil-affairs');
