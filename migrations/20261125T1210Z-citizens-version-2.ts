@@ -19,15 +19,15 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       if province is null then return array[null, null, null, address]; end if;
       rest := substr(rest, length(province) + 1);
       if right(province, 1) <> '市' then
-        city := coalesce(substring(rest from '^[^省市区县旗[:space:]]{1,14}自治州'),
-                         substring(rest from '^[^省市区县旗[:space:]]{1,12}地区'),
-                         substring(rest from '^[^省市区县旗盟[:space:]]{1,12}盟'),
-                         substring(rest from '^[^省市区县旗[:space:]]{1,12}市'));
+        city := coalesce(substring(rest from '^[^省市区县旗路街号0-9A-Za-z[:space:]]{1,14}自治州'),
+                         substring(rest from '^[^省市区县旗路街号0-9A-Za-z[:space:]]{1,12}地区'),
+                         substring(rest from '^[^省市区县旗盟路街号0-9A-Za-z[:space:]]{1,12}盟'),
+                         substring(rest from '^[^省市区县旗路街号0-9A-Za-z[:space:]]{1,12}市(?!场)'));
         rest := substr(rest, length(coalesce(city, '')) + 1);
       end if;
       -- A name may begin with what others end in (市南区) or hold it (沙市区); that of a street or estate is none.
-      district := substring(rest from '^[^0-9][^市区县旗路街镇村号0-9]{0,14}(?:市[区市]?|[区县旗])');
-      if district ~ '[小社园校]区$' then district := null; end if;
+      district := substring(rest from '^[^0-9A-Za-z][^市区县旗路街镇村号0-9A-Za-z]{0,14}(?:市(?!场)[区市]?|[区县旗])');
+      if district ~ '(院|园|苑|厂|楼|栋|幢|[小社校]|家属|生活|宿舍).*区$' then district := null; end if;
       rest := substr(rest, length(coalesce(district, '')) + 1);
       return array[province, city, district, nullif(rest, '')];
     end $$;
