@@ -112,10 +112,13 @@ async function countStep(
       order by f.index limit ${stepEntries}
     ), read as materialized (
       select s.consumer, s.at, j.kind, j.version, j.operation, array(
-        select json_array_elements_text(case json_typeof(j.fields) when 'array' then j.fields else '[]' end)) as fields
+        select json_array_elements_text(case json_typeof(j.fields) when 'array' then j.fields else '[]' end)
+        union
+        select json_object_keys(case json_typeof(j.details -> 'where') when 'object' then j.details -> 'where' else '{}' end)
+        ) as fields
       from scanned s join audit.entry e using (index)
       cross join lateral json_to_record(convert_from(e.bytes, 'UTF8')::json) as j(
-        kind text, version text, operation text, fields json)
+        kind text, version text, operation text, fields json, details json)
     ), used as materialized (
       select * from read
       where kind = 'exchange' and version = ${String(version)} and consumer is not null
