@@ -43,6 +43,7 @@ export function shedEarly(app: FastifyInstance, shedder: Shedder, context: Probl
   function isPlain({ method, url = '', headers }: IncomingMessage): boolean {
     return (
       method === 'POST' &&
+      headers.authorization !== undefined &&
       headers['accept-language'] === undefined &&
       headers.expect === undefined &&
       dataRequest.test(url)
