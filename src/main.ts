@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 import { sql } from 'kysely';
 import { buildApp, buildOperationsApp } from './app.ts';
@@ -21,6 +22,7 @@ import { welcome } from './sandbox/welcome.ts';
 const drainMs = 1000;
 /** After this, what is still at work is given up. */
 const stopWithinMs = 9000;
+const giveBackMs = 500;
 
 /**
  * Runs a gateway until a signal ends it.
@@ -188,9 +190,13 @@ function stopSignal(): Promise<void> {
 
 /** Readiness says no for a moment, then nothing new is taken, then what is at work is finished. */
 async function shutDown(gateway: Gateway, apps: FastifyInstance[]): Promise<void> {
-  setTimeout(() => process.exit(0), stopWithinMs).unref();
+  // Clients that keep their connections don't hold it up; what was leased of the day's quotas is given back all the same.
+  setTimeout(() => {
+    const given = Promise.race([gateway.exchanges.limits.close(), sleep(giveBackMs)]);
+    void given.finally(() => process.exit(0));
+  }, stopWithinMs).unref();
   gateway.drain();
-  if (apps.length > 0) await new Promise((resolve) => setTimeout(resolve, drainMs));
+  if (apps.length > 0) await sleep(drainMs);
   await Promise.all(apps.map((app) => app.close()));
   await gateway.close();
 }
