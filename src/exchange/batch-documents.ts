@@ -2,7 +2,7 @@ import type { Dataset } from '../catalogue/catalogue.ts';
 import { json, type Operation } from '../openapi.ts';
 import { batchBodySchema } from './batch.ts';
 import {
-  enteredCodes,
+  bulkCodes,
   exampleRecord,
   exampleRequest,
   fieldsSchemaOf,
@@ -12,9 +12,6 @@ import {
   releaseHeaders,
   requestParameters,
 } from './documents.ts';
-
-/** A batch answers of each id what a read refuses. */
-const bulkCodes = enteredCodes.filter((code) => code !== 'invalid-id' && code !== 'record-absent');
 
 /** `POST /v1/{dataset}/batch` as its document tells it. */
 export function batchOperation(dataset: Dataset): Operation {

@@ -85,16 +85,17 @@ export function findClaimFault(field: Field, claim: Claim): { at: string; detail
   if (typeof claim !== 'object') return fits(field, claim) ? null : { at: '', detail: typeFault(field) };
   const known = operatorsOf(field);
   const senseless = (Object.keys(claim) as (keyof Operators)[]).find((one) => !known.includes(one));
-  if (senseless !== undefined)
-    return {
-      at: `/${senseless}`,
-      detail: {
-        en: `is not for this field: use ${known.join(', ')}`,
-        zh: `不适用于该字段，可用：${known.join('、')}`,
-      },
-    };
+  if (senseless !== undefined) return { at: `/${senseless}`, detail: operatorFault(known) };
   const wrong = claim.one_of?.findIndex((one) => !fits(field, one)) ?? -1;
   return wrong < 0 ? null : { at: `/one_of/${wrong}`, detail: typeFault(field) };
+}
+
+/** What is wrong with an operator that a field does not take. */
+export function operatorFault(taken: readonly string[]): Text {
+  return {
+    en: `is not for this field: use ${taken.join(', ')}`,
+    zh: `不适用于该字段，可用：${taken.join('、')}`,
+  };
 }
 
 /** Whether a value could be one of the field. */

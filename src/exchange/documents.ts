@@ -23,6 +23,9 @@ export const enteredCodes: ErrorCode[] = [
   'quota-exceeded',
 ];
 
+/** Where many are asked for, whoever is no subject or absent does not fail the others. */
+export const bulkCodes = enteredCodes.filter((code) => code !== 'invalid-id' && code !== 'record-absent');
+
 const besideCodes: ErrorCode[] = [
   'token-missing',
   'token-invalid',

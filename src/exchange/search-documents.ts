@@ -1,7 +1,7 @@
 import type { Dataset, Field } from '../catalogue/catalogue.ts';
 import { json, type Operation } from '../openapi.ts';
 import {
-  enteredCodes,
+  bulkCodes,
   exampleRecord,
   exampleRequest,
   fieldsSchemaOf,
@@ -12,8 +12,6 @@ import {
   requestParameters,
 } from './documents.ts';
 import { operatorSchemas, operatorsOf, searchBodySchema } from './search.ts';
-
-const searchCodes = enteredCodes.filter((code) => code !== 'invalid-id' && code !== 'record-absent');
 
 /** `POST /v1/{dataset}/search` as its document tells it. */
 export function searchOperation(dataset: Dataset): Operation {
@@ -71,7 +69,7 @@ export function searchOperation(dataset: Dataset): Operation {
           { items: [exampleRecord(dataset)], next: null },
         ),
       },
-      ...refusals(searchCodes, 'payload-too-large', 'media-type-unsupported'),
+      ...refusals(bulkCodes, 'payload-too-large', 'media-type-unsupported'),
     },
   };
 }

@@ -4,7 +4,7 @@ import { isCleanText } from '../headers.ts';
 import type { StoredRecord } from '../records/read.ts';
 import { leadOf, type Condition, type Place } from '../records/search.ts';
 import { batchLimit } from './batch.ts';
-import { fits, typeFault, type Scalar } from './claims.ts';
+import { fits, operatorFault, typeFault, type Scalar } from './claims.ts';
 import { openCursor, sealCursor } from './cursor.ts';
 import { checkFields, type Rights } from './rights.ts';
 import type { Operation, Subject } from './operation.ts';
@@ -203,13 +203,8 @@ function findFault(dataset: Dataset, { field: name, operator, value }: Condition
     return { pointer, detail };
   }
   const operators = operatorsOf(field);
-  if (!operators.includes(operator)) {
-    const detail = {
-      en: `is not for this field: use ${operators.join(', ')}`,
-      zh: `不适用于该字段，可用：${operators.join('、')}`,
-    };
-    return { pointer: `${pointer}/${operator}`, detail };
-  }
+  if (!operators.includes(operator))
+    return { pointer: `${pointer}/${operator}`, detail: operatorFault(operators) };
   if (operator === 'equals' && !fits(field, value)) return { pointer, detail: typeFault(field) };
   const values = field.schema.enum as string[] | undefined;
   if (values !== undefined && !values.includes(String(value)))
