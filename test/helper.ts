@@ -14,6 +14,7 @@ import { loadCatalogue } from '../src/catalogue/catalogue.ts';
 import { readConfig, type Config } from '../src/config.ts';
 import { openDatabase, type Database } from '../src/db/database.ts';
 import { openGateway, type Gateway } from '../src/gateway.ts';
+import { addGrant, type GrantTerms } from '../src/grants/grants.ts';
 import { addClient } from '../src/identity/registry.ts';
 import type { Keys } from '../src/keys.ts';
 import { verifierOf } from '../src/audit/sign.ts';
@@ -105,6 +106,10 @@ export interface TestGateway extends TestDatabase {
     body: unknown,
     options?: AskOptions,
   ): Promise<LightMyRequestResponse>;
+  /** Makes a grant that lasts, of which the gateway knows; gives its id. */
+  grant(
+    terms: Omit<GrantTerms, 'plainFields' | 'validFrom' | 'validUntil'> & { plainFields?: string[] },
+  ): Promise<string>;
   /** The entry that an answer names. */
   entryOf(response: LightMyRequestResponse): Promise<Record<string, unknown>>;
 }
@@ -202,6 +207,16 @@ export async function startGateway(
     token,
     ask,
     read: (dataset, body, asked) => ask('read', dataset, body, asked),
+    async grant(terms) {
+      const { id } = await addGrant(database.database, gateway.catalogue, actor, {
+        plainFields: [],
+        validFrom: new Date(0),
+        validUntil: new Date('2100-01-01'),
+        ...terms,
+      });
+      await gateway.exchanges.authority.refresh();
+      return id;
+    },
     async entryOf(response) {
       const index = Number(response.headers['exchange-entry']);
       const { rows } = await database.pool.query<{ bytes: Buffer }>(

@@ -5,11 +5,10 @@ import type { LightMyRequestResponse } from 'fastify';
 import t from 'tap';
 import { batchLimit } from '../../src/exchange/batch.ts';
 import { createGate } from '../../src/exchange/gate.ts';
-import { addGrant } from '../../src/grants/grants.ts';
 import { residentIdCheck } from '../../src/catalogue/formats.ts';
 import { personaCitizens, personaEnterprises } from '../../src/sandbox/personas.ts';
 import { citizens, enterprises } from '../../src/sandbox/province.ts';
-import { actor, checkAuditLog, startGateway, type AskOptions } from '../helper.ts';
+import { checkAuditLog, startGateway, type AskOptions } from '../helper.ts';
 import { openSeal, readLog } from '../audit/open-seal.ts';
 import { absentCitizen, absentEnterprise, checkBeside, checkLeaf, checkRefusal } from './checks.ts';
 
@@ -237,16 +236,12 @@ await t.test('refuses whom it does not serve as a read does', async (t) => {
 
 await t.test('refuses an answer that would be larger than what is held in memory', async (t) => {
   const hr = await test.token('human-resources');
-  await addGrant(test.database, test.gateway.catalogue, actor, {
+  await test.grant({
     consumer: 'human-resources',
     dataset: 'enterprises',
     fields: ['business_scope', 'address'],
-    plainFields: [],
     purposes: ['social-insurance'],
-    validFrom: new Date(0),
-    validUntil: new Date(Date.now() + 3_600_000),
   });
-  await test.gateway.exchanges.authority.refresh();
   const { id } = shops[3]!;
   // Control characters take six bytes each in JSON: only a table that was filled by hand can hold them.
   await test.pool.query('update store.enterprises set business_scope = $1 where id = $2', [

@@ -1,8 +1,7 @@
 import type { LightMyRequestResponse } from 'fastify';
 import t from 'tap';
-import { addGrant } from '../../src/grants/grants.ts';
 import { personaCitizens } from '../../src/sandbox/personas.ts';
-import { actor, checkAuditLog, startGateway, type AskOptions, type TestGateway } from '../helper.ts';
+import { checkAuditLog, startGateway, type AskOptions, type TestGateway } from '../helper.ts';
 import { absentCitizen, checkBeside, checkProblem, checkRefusal, countEntries } from './checks.ts';
 
 const [wife] = personaCitizens;
@@ -94,17 +93,13 @@ await t.test('shows why an exchange would be refused', async (t) => {
 });
 
 await t.test('counts neither quota nor attempts', async (t) => {
-  await addGrant(sandbox.database, sandbox.gateway.catalogue, actor, {
+  await sandbox.grant({
     consumer: 'human-resources',
     dataset: 'citizens',
     fields: ['name'],
-    plainFields: [],
     purposes: ['social-insurance'],
-    validFrom: new Date(0),
-    validUntil: new Date('2100-01-01'),
     dailyQuota: 1,
   });
-  await sandbox.gateway.exchanges.authority.refresh();
   const options = { token: await sandbox.token('human-resources'), purpose: 'social-insurance' };
   for (let i = 0; i < 7; i++) await told('verify', { id, claims: { name: 'x' } }, options);
   const real = await sandbox.ask('verify', 'citizens', { id, claims: { name: 'x' } }, options);

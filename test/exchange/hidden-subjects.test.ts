@@ -1,8 +1,7 @@
 import type { LightMyRequestResponse } from 'fastify';
 import t from 'tap';
-import { addGrant } from '../../src/grants/grants.ts';
 import { personaCitizens, personaEnterprises } from '../../src/sandbox/personas.ts';
-import { actor, checkAuditLog, startGateway, type AskOptions } from '../helper.ts';
+import { checkAuditLog, startGateway, type AskOptions } from '../helper.ts';
 
 /** A consumer sees its own entries: what an answer hides of somebody's id, they must not tell. */
 const test = await startGateway(t);
@@ -58,16 +57,13 @@ await t.test('does not tell by its entry whom a masked id hides', async (t) => {
 });
 
 await t.test('tells it where the id is released whole', async (t) => {
-  await addGrant(test.database, test.gateway.catalogue, actor, {
+  await test.grant({
     consumer: 'human-resources',
     dataset: 'enterprises',
     fields: ['legal_representative_id'],
     plainFields: ['legal_representative_id'],
     purposes: ['social-insurance'],
-    validFrom: new Date(0),
-    validUntil: new Date('2100-01-01'),
   });
-  await test.gateway.exchanges.authority.refresh();
   const options = { token: await test.token('human-resources'), purpose: 'social-insurance' };
   const body = { id: company!.id, fields: ['legal_representative_id'] };
   const response = await test.read('enterprises', body, options);
@@ -93,17 +89,13 @@ await t.test('does not tell whom a search has found whose id it does not show', 
 });
 
 await t.test('does not tell by a verification whom an enterprise names', async (t) => {
-  await addGrant(test.database, test.gateway.catalogue, actor, {
+  await test.grant({
     consumer: 'taxation',
     dataset: 'enterprises',
     fields: [],
-    plainFields: [],
     verifyFields: ['legal_representative_id'],
     purposes: ['tax-assessment'],
-    validFrom: new Date(0),
-    validUntil: new Date('2100-01-01'),
   });
-  await test.gateway.exchanges.authority.refresh();
   const verify = (claimed: string): Promise<LightMyRequestResponse> =>
     test.ask(
       'verify',

@@ -1,8 +1,7 @@
 import t from 'tap';
-import { addGrant } from '../../src/grants/grants.ts';
 import { personaCitizens } from '../../src/sandbox/personas.ts';
 import { citizens } from '../../src/sandbox/province.ts';
-import { actor, checkAuditLog, startGateway, type AskOptions } from '../helper.ts';
+import { checkAuditLog, startGateway, type AskOptions } from '../helper.ts';
 import { absentCitizen, checkRefusal } from './checks.ts';
 
 const test = await startGateway(t);
@@ -11,17 +10,13 @@ const [id] = people;
 
 /** A consumer whose one grant has a quota. */
 async function newConsumer(department: string, dailyQuota: number): Promise<() => Promise<AskOptions>> {
-  await addGrant(test.database, test.gateway.catalogue, actor, {
+  await test.grant({
     consumer: department,
     dataset: 'citizens',
     fields: ['name', 'birth_date'],
-    plainFields: [],
     purposes: ['social-insurance'],
-    validFrom: new Date(0),
-    validUntil: new Date('2100-01-01'),
     dailyQuota,
   });
-  await test.gateway.exchanges.authority.refresh();
   return async () => ({ token: await test.token(department), purpose: 'social-insurance' });
 }
 

@@ -1,10 +1,9 @@
 import t from 'tap';
 import type { LightMyRequestResponse } from 'fastify';
-import { addGrant } from '../../src/grants/grants.ts';
 import { personaCitizens, personaEnterprises } from '../../src/sandbox/personas.ts';
 import { citizens, enterprises } from '../../src/sandbox/province.ts';
 import { openSeal, readLog } from '../audit/open-seal.ts';
-import { actor, checkAuditLog, startGateway, type AskOptions } from '../helper.ts';
+import { checkAuditLog, startGateway, type AskOptions } from '../helper.ts';
 import { checkBeside, checkLeaf, checkRefusal } from './checks.ts';
 
 const test = await startGateway(t);
@@ -334,17 +333,13 @@ await t.test('refuses whom it does not serve as a read does', async (t) => {
 });
 
 await t.test('charges the quota for whom it shows, and one for an empty page', async (t) => {
-  await addGrant(test.database, test.gateway.catalogue, actor, {
+  await test.grant({
     consumer: 'human-resources',
     dataset: 'citizens',
     fields: ['name'],
-    plainFields: [],
     purposes: ['social-insurance'],
-    validFrom: new Date(0),
-    validUntil: new Date('2100-01-01'),
     dailyQuota: 4,
   });
-  await test.gateway.exchanges.authority.refresh();
   const options = { token: await test.token('human-resources'), purpose: 'social-insurance' };
   const surname = people
     .map(({ name }) => Array.from(name)[0]!)
@@ -375,18 +370,14 @@ await t.test('charges the grant by which it seeks, though another gives what it 
   const terms = {
     consumer: 'public-security',
     dataset: 'citizens',
-    plainFields: [],
     purposes: ['social-insurance'],
-    validFrom: new Date(0),
-    validUntil: new Date('2100-01-01'),
   };
-  const { catalogue } = test.gateway;
-  const limited = await addGrant(test.database, catalogue, actor, {
+  const limited = await test.grant({
     ...terms,
     fields: ['name'],
     dailyQuota: 1,
   });
-  await addGrant(test.database, catalogue, actor, { ...terms, fields: ['sex', 'birth_date'] });
+  await test.grant({ ...terms, fields: ['sex', 'birth_date'] });
   await test.gateway.exchanges.authority.refresh();
   const options = { token: await test.token('public-security'), purpose: 'social-insurance' };
   const seek = (): Promise<LightMyRequestResponse> =>
@@ -395,7 +386,7 @@ await t.test('charges the grant by which it seeks, though another gives what it 
   t.equal(first.statusCode, 200);
   const { grants } = await test.entryOf(first);
   t.equal((grants as string[]).length, 2);
-  t.ok((grants as string[]).includes(limited.id));
+  t.ok((grants as string[]).includes(limited));
   t.equal((await seek()).statusCode, 429);
 });
 
@@ -420,16 +411,12 @@ await t.test(
 );
 
 await t.test('goes on with the same search in whatever order its conditions are sent', async (t) => {
-  await addGrant(test.database, test.gateway.catalogue, actor, {
+  await test.grant({
     consumer: 'civil-affairs',
     dataset: 'citizens',
     fields: ['region_code'],
-    plainFields: [],
     purposes: ['marriage-registration'],
-    validFrom: new Date(0),
-    validUntil: new Date('2100-01-01'),
   });
-  await test.gateway.exchanges.authority.refresh();
   const one = { region_code: { prefix: '99' }, name: { prefix: '周' } };
   const other = { name: one.name, region_code: one.region_code };
   const first = (await search({ where: one, fields: ['id'], limit: 2 })).json<Page>();

@@ -1,9 +1,8 @@
 import t from 'tap';
 import type { LightMyRequestResponse } from 'fastify';
-import { addGrant } from '../../src/grants/grants.ts';
 import { personaCitizens, personaEnterprises } from '../../src/sandbox/personas.ts';
 import { openSeal, readLog } from '../audit/open-seal.ts';
-import { actor, checkAuditLog, startGateway, type AskOptions } from '../helper.ts';
+import { checkAuditLog, startGateway, type AskOptions } from '../helper.ts';
 import { absentCitizen, checkBeside, checkLeaf, checkRefusal } from './checks.ts';
 
 const test = await startGateway(t);
@@ -14,28 +13,20 @@ const asTaxation = async (): Promise<AskOptions> => ({
   purpose: 'tax-assessment',
 });
 const day = 24 * 60 * 60 * 1000;
-const terms = {
-  plainFields: [],
-  validFrom: new Date(0),
-  validUntil: new Date('2100-01-01'),
-};
-await addGrant(test.database, test.gateway.catalogue, actor, {
-  ...terms,
+await test.grant({
   consumer: 'civil-affairs',
   dataset: 'citizens',
   fields: [],
   verifyFields: ['phone'],
   purposes: ['marriage-registration'],
 });
-await addGrant(test.database, test.gateway.catalogue, actor, {
-  ...terms,
+await test.grant({
   consumer: 'taxation',
   dataset: 'enterprises',
   fields: [],
   verifyFields: ['legal_representative_id'],
   purposes: ['tax-assessment'],
 });
-await test.gateway.exchanges.authority.refresh();
 
 function verify(
   body: unknown,
@@ -148,17 +139,15 @@ await t.test('counts ages by the days of its time zone', async (t) => {
 
 await t.test('verifies where it may not be read, and only that', async (t) => {
   const insurance = {
-    ...terms,
     consumer: 'human-resources',
     dataset: 'citizens',
     purposes: ['social-insurance'],
   };
-  await addGrant(test.database, test.gateway.catalogue, actor, {
+  await test.grant({
     ...insurance,
     fields: [],
     verifyFields: ['name', 'birth_date'],
   });
-  await test.gateway.exchanges.authority.refresh();
   nextDay();
   const options = { token: await test.token('human-resources'), purpose: 'social-insurance' };
   const claims = { name: old!.name, birth_date: { before: '1950-01-01' } };
@@ -184,7 +173,7 @@ await t.test('verifies where it may not be read, and only that', async (t) => {
   });
   t.same(problem.explain?.missing_fields, ['sex', 'phone']);
 
-  await addGrant(test.database, test.gateway.catalogue, actor, { ...insurance, fields: ['sex'] });
+  await test.grant({ ...insurance, fields: ['sex'] });
   await test.gateway.exchanges.authority.refresh();
   const all = await test.read('citizens', { id: old!.id }, options);
   t.strictSame(all.json(), { sex: old!.sex }, 'a read without fields gives what may be read');
