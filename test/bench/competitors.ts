@@ -136,41 +136,37 @@ async function startGateway(rig: Rig, idsFile: string): Promise<Running> {
 }
 
 /** Measures a gateway; each time with a token of its own, because tokens live ten minutes. */
-export function gatewayMeasures(
+function asking(
   rig: Rig,
   { url, child, idsFile }: { url: string; child: ChildProcess; idsFile: string },
+  { operation, body, ...more }: { operation: string; body: object } & Pick<LoadSpec, 'ids'>,
 ): Running {
   return {
     pid: child.pid!,
     async measure(task) {
       const headers = { ...bearer(await rig.newToken(url)), 'exchange-purpose': 'marriage-registration' };
-      const body = { id: idPlace, fields: bodyFields };
-      const request = httpRequest('POST', '/v2/citizens/read', headers, body);
-      return runLoad({ port: Number(new URL(url).port), ...request, ...task, idsFile, seed: newSeed() });
+      const request = httpRequest('POST', `/v2/citizens/${operation}`, headers, body);
+      const port = Number(new URL(url).port);
+      return runLoad({ port, ...request, ...more, ...task, idsFile, seed: newSeed() });
     },
     stop: () => end(child),
   };
+}
+
+type Target = Parameters<typeof asking>[1];
+
+/** Measures a gateway's reads of single records. */
+export function gatewayMeasures(rig: Rig, target: Target): Running {
+  return asking(rig, target, { operation: 'read', body: { id: idPlace, fields: bodyFields } });
 }
 
 const batchSize = 1000;
 const batchIds = { count: batchSize, strideBytes: idPlace.length + '","'.length };
 
 /** Measures a gateway's batches of a thousand ids. */
-export function batchMeasures(
-  rig: Rig,
-  { url, child, idsFile }: { url: string; child: ChildProcess; idsFile: string },
-): Running {
-  return {
-    pid: child.pid!,
-    async measure(task) {
-      const headers = { ...bearer(await rig.newToken(url)), 'exchange-purpose': 'marriage-registration' };
-      const body = { ids: Array.from({ length: batchSize }, () => idPlace), fields: bodyFields };
-      const request = httpRequest('POST', '/v2/citizens/batch', headers, body);
-      const port = Number(new URL(url).port);
-      return runLoad({ port, ...request, ids: batchIds, ...task, idsFile, seed: newSeed() });
-    },
-    stop: () => end(child),
-  };
+export function batchMeasures(rig: Rig, target: Target): Running {
+  const ids = Array.from({ length: batchSize }, () => idPlace);
+  return asking(rig, target, { operation: 'batch', body: { ids, fields: bodyFields }, ids: batchIds });
 }
 
 /** Measures what pg does with the same ids and fields, and nothing else. */

@@ -1,25 +1,6 @@
 import t from 'tap';
+import { measured } from './measured.ts';
 import { competitorTable, judge, median, outcomeTable, type Measurement } from './report.ts';
-
-function measured(more: Partial<Measurement>): Measurement {
-  return {
-    competitor: 'gateway',
-    round: 1,
-    mode: 'closed',
-    connections: 64,
-    ratePerSecond: null,
-    answers: 1,
-    answersPerSecond: 1000,
-    statuses: { 200: 1 },
-    failures: 0,
-    firstFailure: null,
-    latencyMs: { p50: 1, p90: 2, p99: 3, p999: 4, max: 5 },
-    cpuMicros: 1,
-    memoryMb: null,
-    cpuMicrosEach: null,
-    ...more,
-  };
-}
 
 await t.test('gives the middle of values', (t) => {
   t.equal(median([3, 1, 2]), 2);
