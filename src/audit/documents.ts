@@ -1,4 +1,5 @@
 import { json, problems, ref, type Operation } from '../openapi.ts';
+import { entryKinds } from './entry.ts';
 import { pendingResponse, proofExample } from './log-documents.ts';
 
 const code = { type: 'string', pattern: '^[a-z][a-z0-9_-]{1,62}$' };
@@ -7,6 +8,9 @@ const time = {
   maxLength: 40,
   pattern: '^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}(\\.\\d{1,9})?(Z|[+-]\\d{2}:\\d{2})$',
 };
+
+/** What a header of the exchange said, without control characters. */
+const said = { type: 'string', minLength: 1, pattern: '^[^\\u0000-\\u001f\\u007f]*$' };
 
 /** The body of a search in the audit log. */
 export const searchBodySchema = {
@@ -19,6 +23,13 @@ export const searchBodySchema = {
       description:
         'The dataset asked for; with `subject`, whose subject that is: others may name it as well.',
     },
+    provider: { ...code, description: 'The department that answers for the data.' },
+    purpose: { ...code, description: 'The purpose that was given.' },
+    outcome: { enum: ['released', 'absent', 'refused', 'done'], description: '`done`: an act, no exchange.' },
+    official: { ...said, maxLength: 64, description: 'Id of the official for whom it was asked.' },
+    case: { ...said, maxLength: 128, description: 'The case that was given.' },
+    kind: { enum: entryKinds, description: 'What the entry is of.' },
+    trace_id: { type: 'string', pattern: '^[0-9a-f]{32}$', description: 'Trace id of its `traceparent`.' },
     subject: {
       type: 'string',
       minLength: 1,

@@ -7,10 +7,23 @@ import { leafHash } from './merkle.ts';
 export const entryFormat = 'onevisit-entry/1';
 export const maxEntryBytes = 65_535;
 
+/** What an entry may be of. */
+export const entryKinds = [
+  'exchange',
+  'grant',
+  'purpose',
+  'client',
+  'key',
+  'load',
+  'query',
+  'open',
+  'migration',
+  'origin',
+] as const;
+
 /** What an entry may say. Members without a value are left out. */
 export interface Entry {
-  kind:
-    'exchange' | 'grant' | 'purpose' | 'client' | 'key' | 'load' | 'query' | 'open' | 'migration' | 'origin';
+  kind: (typeof entryKinds)[number];
   /** A version 4 UUID: its random bits keep an entry from being guessed from its leaf hash. */
   id: string;
   time: Date;

@@ -29,7 +29,14 @@ export interface AuditRoutesOptions {
 
 interface SearchBody {
   consumer?: string;
+  provider?: string;
   dataset?: string;
+  purpose?: string;
+  outcome?: string;
+  official?: string;
+  case?: string;
+  kind?: string;
+  trace_id?: string;
   subject?: string;
   from?: string;
   to?: string;
@@ -100,7 +107,7 @@ export function registerAuditRoutes(scope: FastifyInstance, options: AuditRoutes
     body: SearchBody,
     token: AccessToken,
   ): { filter: EntryFilter; limit: number; before: number | null; cursorScope: string } {
-    const { limit = defaultLimit, after, subject, from, to, consumer, dataset } = body;
+    const { limit = defaultLimit, after, subject, from, to, dataset } = body;
     const known = dataset === undefined ? null : catalogue.findNewest(dataset);
     if (subject !== undefined && known === null)
       throw invalidBody('#/dataset', {
@@ -110,7 +117,14 @@ export function registerAuditRoutes(scope: FastifyInstance, options: AuditRoutes
     if (subject !== undefined && !known!.isValidId(subject))
       throw new Problem('invalid-id', { format: known!.fields.get(known!.key)!.schema.format ?? 'id' });
     const filter: EntryFilter = {
-      consumer,
+      consumer: body.consumer,
+      provider: body.provider,
+      purpose: body.purpose,
+      outcome: body.outcome,
+      official: body.official,
+      caseNo: body.case,
+      kind: body.kind,
+      traceId: body.trace_id,
       ...(subject === undefined ? { dataset } : { subjectDataset: dataset }),
       subjectRefs: subject === undefined ? undefined : refsOf(known!.name, subject, token),
       from: readTime('#/from', from),
@@ -166,7 +180,14 @@ function invalidBody(pointer: string, detail: Fault['detail']): Problem {
 function describeFilter(filter: EntryFilter): Record<string, unknown> {
   return {
     consumer: filter.consumer,
+    provider: filter.provider,
     dataset: filter.dataset ?? filter.subjectDataset,
+    purpose: filter.purpose,
+    outcome: filter.outcome,
+    official: filter.official,
+    case: filter.caseNo,
+    kind: filter.kind,
+    trace_id: filter.traceId,
     subject: filter.subjectRefs?.[0],
     from: filter.from?.toISOString(),
     to: filter.to?.toISOString(),
