@@ -3,6 +3,7 @@ import { METHODS } from 'node:http';
 import Fastify, { LogController, type FastifyInstance } from 'fastify';
 import fastifySwaggerUi from '@fastify/swagger-ui';
 import { registerEntryRoutes } from './audit/entry-routes.ts';
+import { registerExportRoutes } from './audit/export-routes.ts';
 import { registerLogRoutes } from './audit/log-routes.ts';
 import { registerReceiptRoutes } from './audit/receipt-routes.ts';
 import { registerAuditRoutes } from './audit/routes.ts';
@@ -74,7 +75,7 @@ export async function buildApp(gateway: Gateway, logTo?: DestinationStream): Pro
         done();
       });
       if (version === 1) {
-        registerAuditRoutes(scope, {
+        const search = registerAuditRoutes(scope, {
           database: searches,
           catalogue,
           authority,
@@ -87,6 +88,8 @@ export async function buildApp(gateway: Gateway, logTo?: DestinationStream): Pro
         const proofs = { db: gateway.searchPool, cosigned, authority, log, secrets, tokens, admit, now };
         registerReceiptRoutes(scope, proofs);
         registerEntryRoutes(scope, proofs);
+        const signer = { name: config.logOrigin, key: gateway.keys.log };
+        registerExportRoutes(scope, { ...proofs, ...search, database: searches, signer });
         registerLogRoutes(scope, {
           db: gateway.searchPool,
           keys: logKeys,

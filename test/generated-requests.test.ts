@@ -211,7 +211,7 @@ function faultsOf({ document, operation }: Asked, answer: LightMyRequestResponse
       ? []
       : [`${answer.statusCode} is not documented as ${type}`];
   }
-  if (!type.endsWith('json')) return [];
+  if (!/[/+]json$/.test(type)) return [];
   let validator = validators.get(media);
   if (validator === undefined) {
     const { components } = document;

@@ -215,6 +215,27 @@ await t.test('answers a search of the audit log in the documented form', async (
   t.ok((await search({ consumer: 'civil-affairs' })).json<{ items: object[] }>().items.length > 0);
 });
 
+await t.test('answers an export of the audit log in the documented form', async (t) => {
+  const [auditor, provider] = [
+    await test.token('audit-office', ['audit']),
+    await test.token('public-security', ['provide']),
+  ];
+  for (const [status, payload, token, official] of [
+    [200, { format: 'ndjson' }, auditor, 'auditor-1'],
+    [200, { format: 'csv', consumer: 'civil-affairs' }, auditor, 'auditor-1'],
+    [400, { format: 'xml' }, auditor, 'auditor-1'],
+    [400, { format: 'csv' }, auditor, ''],
+    [401, { format: 'csv' }, '', 'auditor-1'],
+    [403, { format: 'csv' }, provider, 'auditor-1'],
+    [413, { format: 'csv', case: 'x'.repeat(200_000) }, auditor, 'auditor-1'],
+  ] as const) {
+    const headers = { authorization: `Bearer ${token}`, 'exchange-official': official };
+    const answer = await app.inject({ method: 'POST', url: '/v1/audit/export', headers, payload });
+    t.equal(answer.statusCode, status);
+    judge.checkAnswer(t, 'exportEntries', answer);
+  }
+});
+
 await t.test('answers what OAuth asks for, health, and pages in the documented form', async (t) => {
   const form = { 'content-type': 'application/x-www-form-urlencoded' };
   const basic = (text: string): Record<string, string> => ({

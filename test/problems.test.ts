@@ -108,6 +108,7 @@ await t.test('refuses on each route the methods that it does not take', async (t
     '/v1/enterprises/read': 'POST',
     '/v1/enterprises/91350100M000100Y43': 'GET',
     '/v1/audit/entries/search': 'POST',
+    '/v1/audit/export': 'POST',
     '/.well-known/oauth-authorization-server': 'GET',
     '/.well-known/jwks.json': 'GET',
     '/oauth/token': 'POST',

@@ -27,7 +27,7 @@ export interface AuditRoutesOptions {
   now: () => Date;
 }
 
-interface SearchBody {
+export interface SearchBody {
   consumer?: string;
   provider?: string;
   dataset?: string;
@@ -44,10 +44,17 @@ interface SearchBody {
   limit?: number;
 }
 
+/** How the body of a search is read: exports take the same filters. */
+export interface SearchReader {
+  /** @throws Problem invalid-request, invalid-id */
+  readSearch: (body: SearchBody, token: AccessToken) => { filter: EntryFilter };
+  describeFilter: (filter: EntryFilter) => Record<string, unknown>;
+}
+
 const defaultLimit = 50;
 
 /** The routes by which auditors query the log. Each query is an entry itself, before it is answered. */
-export function registerAuditRoutes(scope: FastifyInstance, options: AuditRoutesOptions): void {
+export function registerAuditRoutes(scope: FastifyInstance, options: AuditRoutesOptions): SearchReader {
   const { database, catalogue, authority, log, secrets, tokens, admit, now } = options;
 
   scope.post<{ Body: SearchBody }>(
@@ -95,6 +102,8 @@ export function registerAuditRoutes(scope: FastifyInstance, options: AuditRoutes
         });
     },
   );
+
+  return { readSearch, describeFilter };
 
   /** Auditors find whoever is hidden from the consumer as well. */
   function refsOf(dataset: string, subject: string, token: AccessToken): string[] {

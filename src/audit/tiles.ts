@@ -106,6 +106,36 @@ function hashesOf(ranges: LeafRange[], size: number, read: ReadTile): Promise<Ha
   return Promise.all(ranges.map((range) => hashOfRange(range, size, readOnce)));
 }
 
+/**
+ * Proves one leaf after the other of the tree of `size` leaves, as `proveInclusion`. Neighbours share most of their
+ * hashes: tiles and hashes that were just needed are kept, a bounded number of them.
+ */
+export function inclusionProver(size: number, read: ReadTile): (index: number) => Promise<Hash[]> {
+  const readOnce = keepLast(keptTiles, ({ level, n }: Tile) => `${level}/${n}`, read);
+  const hashOnce = keepLast(
+    keptHashes,
+    ({ start, end }: LeafRange) => `${start}-${end}`,
+    (range) => hashOfRange(range, size, readOnce),
+  );
+  return (index) => Promise.all(inclusionRanges(index, size).map(hashOnce));
+}
+
+const keptTiles = 16;
+const keptHashes = 2048;
+
+/** Remembers what was asked for last, and forgets what was asked for first. */
+function keepLast<K, V>(most: number, nameOf: (key: K) => string, get: (key: K) => Promise<V>) {
+  const known = new Map<string, Promise<V>>();
+  return (key: K): Promise<V> => {
+    const name = nameOf(key);
+    const value = known.get(name) ?? get(key);
+    known.delete(name);
+    known.set(name, value);
+    if (known.size > most) known.delete(known.keys().next().value!);
+    return value;
+  };
+}
+
 function memoize(read: ReadTile): ReadTile {
   const known = new Map<string, Promise<Uint8Array>>();
   return (tile) => {

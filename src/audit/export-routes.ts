@@ -1,0 +1,164 @@
+import { finished, Readable } from 'node:stream';
+import type { KeyObject } from 'node:crypto';
+import type { FastifyInstance } from 'fastify';
+import type { Database } from '../db/database.ts';
+import { Problem } from '../errors.ts';
+import { challenge, requireLiveClient, type AccessToken } from '../identity/access-token.ts';
+import { documented } from '../openapi.ts';
+import { malformedBody } from '../validation.ts';
+import { makeCursor, readCursor } from './cursor.ts';
+import { canonicalJson } from './entry.ts';
+import { exportBodySchema, exportOperation } from './export-documents.ts';
+import { exportPages } from './export-stream.ts';
+import { encodeQuery, readOfficial } from './query-entry.ts';
+import { maxWaitMs, type ReceiptRoutesOptions } from './receipt-routes.ts';
+import { awaitCheckpoint } from './receipt.ts';
+import { recordUnderAuthority } from './record.ts';
+import type { SearchBody, SearchReader } from './routes.ts';
+import {
+  findLastCheckpoint,
+  findLastEntry,
+  LogFault,
+  logUnavailable,
+  type PublishedCheckpoint,
+} from './tree.ts';
+
+export interface ExportRoutesOptions extends ReceiptRoutesOptions, SearchReader {
+  database: Database;
+  /** Signs the manifests, as it does the log's checkpoints. */
+  signer: { name: string; key: KeyObject };
+}
+
+interface ExportBody extends Omit<SearchBody, 'limit'> {
+  format: 'ndjson' | 'csv';
+}
+
+/** Exports at a time in this process: each holds a page or two. */
+const maxExports = 8;
+/** Whoever takes longer for a page loses the connection, and can continue by the last cursor. */
+const maxStallMs = 60_000;
+const mediaTypes = { ndjson: 'application/x-ndjson', csv: 'text/csv; charset=utf-8' } as const;
+
+/** The route by which auditors take entries out of the log, as a stream. The export is an entry before it begins. */
+export function registerExportRoutes(scope: FastifyInstance, options: ExportRoutesOptions): void {
+  const { database, db, cosigned, authority, log, secrets, tokens, admit, now } = options;
+  const { readSearch, describeFilter, signer } = options;
+  let running = 0;
+
+  scope.post<{ Body: ExportBody }>(
+    '/v1/audit/export',
+    {
+      onRequest: (request, reply, done) => {
+        requireAudit(admit(request, reply));
+        done();
+      },
+      schema: documented(exportOperation, { body: exportBodySchema }),
+    },
+    async (request, reply) => {
+      const token = tokens.verify(request.headers.authorization);
+      requireAudit(token);
+      const official = readOfficial(request);
+      requireLiveClient(authority.current(), token);
+      const { format, after = null, ...body } = request.body;
+      const { filter } = readSearch(body, token);
+      const told = canonicalJson(describeFilter(filter));
+      const cursorScope = canonicalJson({ client: token.clientId, export: format, filter: told });
+      const from = after === null ? null : getIndex(cursorScope, after);
+      if (running >= maxExports) throw new Problem('overloaded');
+      running++;
+      const stalled = setTimeout(() => reply.raw.destroy(), maxStallMs);
+      finished(reply.raw, () => {
+        clearTimeout(stalled);
+        running--;
+      });
+
+      const checkpoint = await getCheckpoint(from).catch(logUnavailable);
+      const below = from ?? checkpoint.size;
+      await recordUnderAuthority(log, authority, (current) => {
+        requireLiveClient(current, token);
+        const asked = {
+          operation: 'export',
+          subject_key: filter.subjectRefs === undefined ? undefined : secrets.subjectKeyId,
+          details: { ...describeFilter(filter), format, below, size: checkpoint.size },
+        };
+        const leaf = encodeQuery(request, { token, official, time: now() }, asked);
+        return Promise.resolve({ leaf, result: undefined });
+      });
+
+      const pages = exportPages(
+        { database, db },
+        {
+          format,
+          filter,
+          told,
+          checkpoint: { ...checkpoint, note: cosigned(checkpoint.note) },
+          below,
+          continues: from !== null,
+          cursorAt: (index) => makeCursor(secrets, cursorScope, index, now()),
+          signer,
+          beforePage: () => {
+            requireLiveClient(authority.current(), token);
+            stalled.refresh();
+          },
+        },
+      );
+      // What fails before the first byte is still a problem.
+      const first = await pages.next().catch(refused);
+      return reply
+        .header('exchange-id', request.id)
+        .header('cache-control', 'no-store')
+        .header('content-disposition', `attachment; filename="audit-${checkpoint.size}.${format}"`)
+        .type(mediaTypes[format])
+        .send(Readable.from(startingWith(first, pages), { highWaterMark: 0 }));
+    },
+  );
+
+  /** @throws Problem invalid-request */
+  function getIndex(cursorScope: string, cursor: string): number {
+    const index = readCursor(secrets, cursorScope, cursor, now());
+    if (index !== null) return index;
+    const detail = {
+      en: 'is not a cursor of this export, or older than a day',
+      zh: '不是本次导出的游标，或已超过一天',
+    };
+    throw new Problem(
+      'invalid-request',
+      { reason: malformedBody },
+      { errors: [{ pointer: '#/after', detail }] },
+    );
+  }
+
+  /** The checkpoint at which an export begins: it covers what there is now, where one comes soon. @throws LogFault */
+  async function getCheckpoint(below: number | null): Promise<PublishedCheckpoint> {
+    const newest = below === null ? await findLastEntry(db) : below - 1;
+    const covering = newest === null ? null : await awaitCheckpoint(db, newest, maxWaitMs);
+    const checkpoint = covering ?? (await findLastCheckpoint(db));
+    if (checkpoint === null) throw new LogFault('the log has no checkpoint yet');
+    if (below !== null && checkpoint.size < below)
+      throw new LogFault(`the last checkpoint has ${checkpoint.size} entries, and an export had ${below}`);
+    return checkpoint;
+  }
+}
+
+/** @throws Problem scope-missing */
+function requireAudit(token: AccessToken): void {
+  if (token.scopes.includes('audit')) return;
+  throw new Problem('scope-missing', { scope: 'audit' }, { headers: challenge('scope-missing', 'audit') });
+}
+
+function refused(error: unknown): never {
+  if (error instanceof Problem) throw error;
+  return logUnavailable(error);
+}
+
+async function* startingWith(
+  first: IteratorResult<string, void>,
+  rest: AsyncGenerator<string, void, undefined>,
+): AsyncGenerator<string, void, undefined> {
+  try {
+    if (first.done !== true) yield first.value;
+    yield* rest;
+  } finally {
+    await rest.return();
+  }
+}

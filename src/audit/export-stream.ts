@@ -1,0 +1,156 @@
+import type { KeyObject } from 'node:crypto';
+import type { Database } from '../db/database.ts';
+import { csvRecord } from './csv.ts';
+import { canonicalJson } from './entry.ts';
+import { exportFormat, filterDigest, manifestText, startChain, type Manifest } from './manifest.ts';
+import { equalHashes, leafHash, type Hash } from './merkle.ts';
+import { encodeBase64 } from './note.ts';
+import { findEntries, type EntryFilter, type FoundEntry } from './query.ts';
+import { signNote } from './sign.ts';
+import { inclusionProver } from './tiles.ts';
+import { LogFault, tileReader, type PublishedCheckpoint, type Queryable } from './tree.ts';
+
+export interface Export {
+  format: 'ndjson' | 'csv';
+  filter: EntryFilter;
+  /** The filter as it is told, without plain ids: canonical JSON. */
+  told: string;
+  /** Covers every entry of the export. */
+  checkpoint: PublishedCheckpoint;
+  /** The index below which it begins: the checkpoint's size, or where an earlier one was broken off. */
+  below: number;
+  /** Whether it goes on after an earlier one. */
+  continues: boolean;
+  /** Makes the cursor by which the export is continued below an index. */
+  cursorAt: (index: number) => string;
+  /** Whose log it is. */
+  signer: { name: string; key: KeyObject };
+  /** Called before each page is read. @throws when the client may no longer see any */
+  beforePage: () => void;
+}
+
+/** How many entries are read, and held, at a time. */
+const pageEntries = 200;
+
+/**
+ * The text of an export, page by page, newest entries first. Each page ends with a manifest of all before it, and the
+ * cursor of the next; the one whose `next` is null is the end, and what has none was broken off. A page is read when
+ * the one before is taken, by statements of its own.
+ *
+ * @throws LogFault when an entry is not what the log holds
+ */
+export async function* exportPages(
+  { database, db }: { database: Database; db: Queryable },
+  asked: Export,
+): AsyncGenerator<string, void, undefined> {
+  const { filter, checkpoint, below } = asked;
+  const prove = inclusionProver(checkpoint.size, tileReader(db, checkpoint.size));
+  const chain = startChain();
+  const lines = asked.format === 'ndjson' ? ndjsonLines(asked) : csvLines(asked);
+  let text = lines.begin();
+  for (let before: number | null = below; before !== null;) {
+    asked.beforePage();
+    const page = await findEntries(database, filter, 'all', { before, limit: pageEntries });
+    for (const found of page.entries) {
+      const entry = parseEntry(found);
+      chain.add(found.index, found.leafHash);
+      text += lines.entry(found, entry, await prove(found.index));
+    }
+    const from = page.next ?? 0;
+    text += lines.manifest(manifestAt(from), page.next);
+    before = page.next;
+    yield text;
+    text = '';
+  }
+
+  function manifestAt(from: number): Manifest {
+    return {
+      from,
+      below,
+      count: chain.count(),
+      filter_digest: filterDigest(asked.told),
+      digest: chain.digest(),
+      size: checkpoint.size,
+      root: encodeBase64(checkpoint.root),
+    };
+  }
+}
+
+/** @throws LogFault unless the bytes are canonical JSON, from which they can be made again, and have the leaf hash */
+function parseEntry({ index, bytes, leafHash: stored }: FoundEntry): Record<string, unknown> {
+  if (!equalHashes(leafHash(bytes), stored))
+    throw new LogFault(`entry ${index} was altered: its bytes have another leaf hash`);
+  const text = bytes.toString();
+  try {
+    const entry = JSON.parse(text) as Record<string, unknown>;
+    if (canonicalJson(entry) === text) return entry;
+  } catch {
+    // Said below: a parser's message quotes the entry.
+  }
+  throw new LogFault(`the bytes of entry ${index} are no entry`);
+}
+
+/** How the parts of an export are written. */
+interface Lines {
+  begin(): string;
+  entry(found: FoundEntry, entry: Record<string, unknown>, proof: Hash[]): string;
+  manifest(manifest: Manifest, next: number | null): string;
+}
+
+function ndjsonLines({ told, below, checkpoint, cursorAt, signer }: Export): Lines {
+  return {
+    begin() {
+      const header = { format: exportFormat, filter: JSON.parse(told) as object, below };
+      return `${JSON.stringify({ export: { ...header, checkpoint: checkpoint.note } })}\n`;
+    },
+    entry({ index, bytes, leafHash: hash }, _entry, proof) {
+      const members = { index, leaf_hash: hash.toString('base64'), proof: proof.map(encodeBase64) };
+      return `${JSON.stringify(members).slice(0, -1)},"entry":${bytes.toString()}}\n`;
+    },
+    manifest: (manifest, next) => `${JSON.stringify(signedManifest(manifest, next, { cursorAt, signer }))}\n`,
+  };
+}
+
+function signedManifest(
+  manifest: Manifest,
+  next: number | null,
+  { cursorAt, signer }: Pick<Export, 'cursorAt' | 'signer'>,
+): object {
+  const note = signNote(manifestText(manifest), signer.name, signer.key);
+  return { manifest: { ...manifest, note }, next: next === null ? null : cursorAt(next) };
+}
+
+/** The columns of a CSV export that are members of an entry by the same name. */
+const memberColumns = (
+  'time kind operation outcome code consumer client official provider dataset version purpose case fields ' +
+  'records subjects trace_id id details'
+).split(' ');
+/** Excel takes a file without it for one in the machine's own encoding. */
+const byteOrderMark = '\uFEFF';
+
+function csvLines({ told, checkpoint, continues, cursorAt, signer }: Export): Lines {
+  return {
+    begin: () =>
+      continues ? '' : byteOrderMark + csvRecord(['record', 'index', 'leaf_hash', ...memberColumns]),
+    entry({ index, leafHash: hash }, entry) {
+      const cells = memberColumns.map((name) => cellOf(entry[name]));
+      return csvRecord(['entry', String(index), hash.toString('base64'), ...cells]);
+    },
+    manifest(manifest, next) {
+      const signed = signedManifest(manifest, next, { cursorAt, signer });
+      const details = { ...signed, filter: JSON.parse(told) as object, checkpoint: checkpoint.note };
+      const empty = Array.from({ length: 2 + memberColumns.length - 1 }, () => '');
+      return csvRecord(['manifest', ...empty, JSON.stringify(details)]);
+    },
+  };
+}
+
+/** Lists are words with a space between; an official is the id. */
+function cellOf(value: unknown): string {
+  if (value === undefined) return '';
+  if (typeof value === 'string') return value;
+  if (Array.isArray(value)) return value.join(' ');
+  if (typeof value === 'object' && value !== null && 'proof' in value && 'id' in value)
+    return String(value.id);
+  return JSON.stringify(value);
+}
