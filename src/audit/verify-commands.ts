@@ -2,6 +2,7 @@ import { text as readStream } from 'node:stream/consumers';
 import { withClient } from '../admin.ts';
 import { listOption, type Command, type CommandInput, type CommandResult } from '../command.ts';
 import { UserError } from '../errors.ts';
+import { checkExport } from './check-export.ts';
 import { checkLog } from './check-log.ts';
 import { checkReceipt, holding, readText } from './check-receipt.ts';
 import { databaseSource } from './database-source.ts';
@@ -22,6 +23,7 @@ export const verifyCommand: Command = {
       description: 'with --url: an access token of the audit office; "-" reads it from standard input',
     },
     { flags: '--export <folder>', description: 'what "audit export" wrote, in place of a database' },
+    { flags: '--ndjson <file>', description: 'check this answer of POST /v1/audit/export alone' },
     {
       flags: '--checkpoint <file...>',
       description: 'signed checkpoints that somebody kept: the log must continue each',
@@ -38,6 +40,7 @@ export const verifyCommand: Command = {
     refuseTogether(options);
     const keys = options.key === undefined ? [ownVerifierKey(config)] : [options.key].flat().map(String);
     const verifiers = keys.map((key) => holding('--key', () => parseVerifierKey(key)));
+    if (typeof options.ndjson === 'string') return checkExport(options.ndjson, verifiers, progress);
     return typeof options.receipt === 'string'
       ? checkReceipt(options.receipt, verifiers, options)
       : withSource({ options, config }, (source) =>
@@ -63,7 +66,7 @@ function refuseTogether(options: CommandInput['options']): void {
   for (const [name, other] of goesWith)
     if (value(name) !== undefined && value(other) === undefined)
       throw new UserError(`--${name}: goes with --${other}`);
-  const sources = ['url', 'export', 'receipt'].filter((name) => value(name) !== undefined);
+  const sources = ['url', 'export', 'receipt', 'ndjson'].filter((name) => value(name) !== undefined);
   if (sources.length > 1) throw new UserError(`--${sources[0]}: does not go with --${sources[1]}`);
 }
 
