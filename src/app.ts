@@ -4,6 +4,7 @@ import Fastify, { LogController, type FastifyInstance } from 'fastify';
 import fastifySwaggerUi from '@fastify/swagger-ui';
 import { registerEntryRoutes } from './audit/entry-routes.ts';
 import { registerExportRoutes } from './audit/export-routes.ts';
+import { createFilterReader } from './audit/filter-body.ts';
 import { registerLogRoutes } from './audit/log-routes.ts';
 import { registerReceiptRoutes } from './audit/receipt-routes.ts';
 import { registerAuditRoutes } from './audit/routes.ts';
@@ -75,9 +76,10 @@ export async function buildApp(gateway: Gateway, logTo?: DestinationStream): Pro
         done();
       });
       if (version === 1) {
-        const search = registerAuditRoutes(scope, {
+        const readFilter = createFilterReader(catalogue, secrets);
+        registerAuditRoutes(scope, {
           database: searches,
-          catalogue,
+          readFilter,
           authority,
           log,
           secrets,
@@ -89,7 +91,7 @@ export async function buildApp(gateway: Gateway, logTo?: DestinationStream): Pro
         registerReceiptRoutes(scope, proofs);
         registerEntryRoutes(scope, proofs);
         const signer = { name: config.logOrigin, key: gateway.keys.log };
-        registerExportRoutes(scope, { ...proofs, ...search, database: searches, signer });
+        registerExportRoutes(scope, { ...proofs, readFilter, database: searches, signer });
         registerLogRoutes(scope, {
           db: gateway.searchPool,
           keys: logKeys,

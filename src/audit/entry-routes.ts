@@ -4,7 +4,7 @@ import { requireLiveClient } from '../identity/access-token.ts';
 import { documented } from '../openapi.ts';
 import { entryOperation } from './documents.ts';
 import { encodeQuery, readOfficial } from './query-entry.ts';
-import type { Visibility } from './query.ts';
+import type { Visibility } from './filter.ts';
 import { answerLater, maxWaitMs, type ReceiptRoutesOptions } from './receipt-routes.ts';
 import { awaitCheckpoint, proveEntry } from './receipt.ts';
 import { recordUnderAuthority } from './record.ts';

@@ -5,16 +5,15 @@ import type { Database } from '../db/database.ts';
 import { Problem } from '../errors.ts';
 import { challenge, requireLiveClient, type AccessToken } from '../identity/access-token.ts';
 import { documented } from '../openapi.ts';
-import { malformedBody } from '../validation.ts';
 import { makeCursor, readCursor } from './cursor.ts';
 import { canonicalJson } from './entry.ts';
 import { exportBodySchema, exportOperation } from './export-documents.ts';
 import { exportPages } from './export-stream.ts';
+import { describeFilter, invalidBody, type FilterBody, type FilterReader } from './filter-body.ts';
 import { encodeQuery, readOfficial } from './query-entry.ts';
 import { maxWaitMs, type ReceiptRoutesOptions } from './receipt-routes.ts';
 import { awaitCheckpoint } from './receipt.ts';
 import { recordUnderAuthority } from './record.ts';
-import type { SearchBody, SearchReader } from './routes.ts';
 import {
   findLastCheckpoint,
   findLastEntry,
@@ -23,13 +22,15 @@ import {
   type PublishedCheckpoint,
 } from './tree.ts';
 
-export interface ExportRoutesOptions extends ReceiptRoutesOptions, SearchReader {
+export interface ExportRoutesOptions extends ReceiptRoutesOptions {
+  readFilter: FilterReader;
   database: Database;
   /** Signs the manifests, as it does the log's checkpoints. */
   signer: { name: string; key: KeyObject };
 }
 
-interface ExportBody extends Omit<SearchBody, 'limit'> {
+interface ExportBody extends FilterBody {
+  after?: string | null;
   format: 'ndjson' | 'csv';
 }
 
@@ -42,7 +43,7 @@ const mediaTypes = { ndjson: 'application/x-ndjson', csv: 'text/csv; charset=utf
 /** The route by which auditors take entries out of the log, as a stream. The export is an entry before it begins. */
 export function registerExportRoutes(scope: FastifyInstance, options: ExportRoutesOptions): void {
   const { database, db, cosigned, authority, log, secrets, tokens, admit, now } = options;
-  const { readSearch, describeFilter, signer } = options;
+  const { readFilter, signer } = options;
   let running = 0;
 
   scope.post<{ Body: ExportBody }>(
@@ -60,7 +61,7 @@ export function registerExportRoutes(scope: FastifyInstance, options: ExportRout
       const official = readOfficial(request);
       requireLiveClient(authority.current(), token);
       const { format, after = null, ...body } = request.body;
-      const { filter } = readSearch(body, token);
+      const filter = readFilter(body, token);
       const told = canonicalJson(describeFilter(filter));
       const cursorScope = canonicalJson({ client: token.clientId, export: format, filter: told });
       const from = after === null ? null : getIndex(cursorScope, after);
@@ -121,11 +122,7 @@ export function registerExportRoutes(scope: FastifyInstance, options: ExportRout
       en: 'is not a cursor of this export, or older than a day',
       zh: '不是本次导出的游标，或已超过一天',
     };
-    throw new Problem(
-      'invalid-request',
-      { reason: malformedBody },
-      { errors: [{ pointer: '#/after', detail }] },
-    );
+    throw invalidBody('#/after', detail);
   }
 
   /** The checkpoint at which an export begins: it covers what there is now, where one comes soon. @throws LogFault */

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { findEntries, type EntryFilter, type Visibility } from '../../src/audit/query.ts';
+import type { EntryFilter, Visibility } from '../../src/audit/filter.ts';
+import { findEntries } from '../../src/audit/query.ts';
 import { personaCitizens, personaEnterprises } from '../../src/sandbox/personas.ts';
 import { checkAuditLog, startGateway } from '../helper.ts';
 import { holdLock, logLocks, until } from './log.ts';

@@ -1,0 +1,91 @@
+import type { Catalogue } from '../catalogue/catalogue.ts';
+import { isCalendarDate } from '../catalogue/formats.ts';
+import { Problem, type Fault } from '../errors.ts';
+import type { AccessToken } from '../identity/access-token.ts';
+import { malformedBody } from '../validation.ts';
+import { subjectRef, type LogSecrets } from './entry.ts';
+import type { EntryFilter } from './filter.ts';
+
+/** The filters of a search, a summary or an export, as a body has them. */
+export interface FilterBody {
+  consumer?: string;
+  provider?: string;
+  dataset?: string;
+  purpose?: string;
+  outcome?: string;
+  official?: string;
+  case?: string;
+  kind?: string;
+  trace_id?: string;
+  subject?: string;
+  from?: string;
+  to?: string;
+}
+
+/** Makes a body's filter. @throws Problem invalid-request, invalid-id */
+export type FilterReader = (body: FilterBody, token: AccessToken) => EntryFilter;
+
+/** What reads filters: checks what a schema can't say, and hashes the subject, whose plain id goes no further. */
+export function createFilterReader(catalogue: Catalogue, secrets: LogSecrets): FilterReader {
+  /** Auditors find whoever is hidden from the consumer as well. */
+  function refsOf(dataset: string, subject: string, token: AccessToken): string[] {
+    const kinds = token.scopes.includes('audit') ? [false, true] : [false];
+    return kinds.map((hidden) => subjectRef(secrets, dataset, subject, hidden));
+  }
+
+  return function readFilter(body, token) {
+    const { subject, from, to, dataset } = body;
+    const known = dataset === undefined ? null : catalogue.findNewest(dataset);
+    if (subject !== undefined && known === null)
+      throw invalidBody('#/dataset', {
+        en: 'must name the dataset of the subject',
+        zh: '按 subject 查询时必须给出其数据集',
+      });
+    if (subject !== undefined && !known!.isValidId(subject))
+      throw new Problem('invalid-id', { format: known!.fields.get(known!.key)!.schema.format ?? 'id' });
+    return {
+      consumer: body.consumer,
+      provider: body.provider,
+      purpose: body.purpose,
+      outcome: body.outcome,
+      official: body.official,
+      caseNo: body.case,
+      kind: body.kind,
+      traceId: body.trace_id,
+      ...(subject === undefined ? { dataset } : { subjectDataset: dataset }),
+      subjectRefs: subject === undefined ? undefined : refsOf(known!.name, subject, token),
+      from: readTime('#/from', from),
+      to: readTime('#/to', to),
+    };
+  };
+}
+
+function readTime(pointer: string, value: string | undefined): Date | undefined {
+  if (value === undefined) return undefined;
+  const time = new Date(value);
+  if (!Number.isNaN(time.getTime()) && isCalendarDate(value.slice(0, 10))) return time;
+  throw invalidBody(pointer, { en: 'is not a time that exists', zh: '不是有效的时间' });
+}
+
+/** The problem of one member of a body. */
+export function invalidBody(pointer: string, detail: Fault['detail']): Problem {
+  return new Problem('invalid-request', { reason: malformedBody }, { errors: [{ pointer, detail }] });
+}
+
+/** The filter as the query's own entry has it: without a plain id. */
+export function describeFilter(filter: EntryFilter): Record<string, unknown> {
+  return {
+    consumer: filter.consumer,
+    provider: filter.provider,
+    dataset: filter.dataset ?? filter.subjectDataset,
+    purpose: filter.purpose,
+    outcome: filter.outcome,
+    official: filter.official,
+    case: filter.caseNo,
+    kind: filter.kind,
+    trace_id: filter.traceId,
+    subject: filter.subjectRefs?.[0],
+    from: filter.from?.toISOString(),
+    to: filter.to?.toISOString(),
+  };
+}
