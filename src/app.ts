@@ -8,6 +8,7 @@ import { createFilterReader } from './audit/filter-body.ts';
 import { registerLogRoutes } from './audit/log-routes.ts';
 import { registerReceiptRoutes } from './audit/receipt-routes.ts';
 import { registerAuditRoutes } from './audit/routes.ts';
+import { registerSummaryRoutes } from './audit/summary-routes.ts';
 import { describeError } from './describe-error.ts';
 import { Problem } from './errors.ts';
 import { createGate } from './exchange/gate.ts';
@@ -77,16 +78,9 @@ export async function buildApp(gateway: Gateway, logTo?: DestinationStream): Pro
       });
       if (version === 1) {
         const readFilter = createFilterReader(catalogue, secrets);
-        registerAuditRoutes(scope, {
-          database: searches,
-          readFilter,
-          authority,
-          log,
-          secrets,
-          tokens,
-          admit,
-          now,
-        });
+        const queries = { database: searches, readFilter, authority, log, secrets, tokens, admit, now };
+        registerAuditRoutes(scope, queries);
+        registerSummaryRoutes(scope, { ...queries, timeZone: config.timeZone });
         const proofs = { db: gateway.searchPool, cosigned, authority, log, secrets, tokens, admit, now };
         registerReceiptRoutes(scope, proofs);
         registerEntryRoutes(scope, proofs);

@@ -1,3 +1,4 @@
+import type { ErrorCode } from '../errors.ts';
 import { json, problems, ref, type Operation } from '../openapi.ts';
 import { entryKinds } from './entry.ts';
 import { pendingResponse, proofExample } from './log-documents.ts';
@@ -12,32 +13,36 @@ const time = {
 /** What a header of the exchange said, without control characters. */
 const said = { type: 'string', minLength: 1, pattern: '^[^\\u0000-\\u001f\\u007f]*$' };
 
+/** The filters, all of which an entry must meet. */
+export const filterProperties = {
+  consumer: { ...code, description: 'The department that asked.' },
+  dataset: {
+    ...code,
+    description: 'The dataset asked for; with `subject`, whose subject that is: others may name it as well.',
+  },
+  provider: { ...code, description: 'The department that answers for the data.' },
+  purpose: { ...code, description: 'The purpose that was given.' },
+  outcome: { enum: ['released', 'absent', 'refused', 'done'], description: '`done`: an act, no exchange.' },
+  official: { ...said, maxLength: 64, description: 'Id of the official for whom it was asked.' },
+  case: { ...said, maxLength: 128, description: 'The case that was given.' },
+  kind: { enum: entryKinds, description: 'What the entry is of.' },
+  trace_id: { type: 'string', pattern: '^[0-9a-f]{32}$', description: 'Trace id of its `traceparent`.' },
+  subject: {
+    type: 'string',
+    minLength: 1,
+    maxLength: 64,
+    description: "The subject's plain id, with its `dataset`; hashed on arrival.",
+  },
+  from: { ...time, description: 'Entries of this time and later (RFC 3339).' },
+  to: { ...time, description: 'Entries before this time (RFC 3339).' },
+} as const;
+
 /** The body of a search in the audit log. */
 export const searchBodySchema = {
   type: 'object',
   additionalProperties: false,
   properties: {
-    consumer: { ...code, description: 'The department that asked.' },
-    dataset: {
-      ...code,
-      description:
-        'The dataset asked for; with `subject`, whose subject that is: others may name it as well.',
-    },
-    provider: { ...code, description: 'The department that answers for the data.' },
-    purpose: { ...code, description: 'The purpose that was given.' },
-    outcome: { enum: ['released', 'absent', 'refused', 'done'], description: '`done`: an act, no exchange.' },
-    official: { ...said, maxLength: 64, description: 'Id of the official for whom it was asked.' },
-    case: { ...said, maxLength: 128, description: 'The case that was given.' },
-    kind: { enum: entryKinds, description: 'What the entry is of.' },
-    trace_id: { type: 'string', pattern: '^[0-9a-f]{32}$', description: 'Trace id of its `traceparent`.' },
-    subject: {
-      type: 'string',
-      minLength: 1,
-      maxLength: 64,
-      description: "The subject's plain id, with its `dataset`; hashed on arrival.",
-    },
-    from: { ...time, description: 'Entries of this time and later (RFC 3339).' },
-    to: { ...time, description: 'Entries before this time (RFC 3339).' },
+    ...filterProperties,
     after: { type: ['string', 'null'], maxLength: 200, description: 'The `next` of the page before.' },
     limit: { type: 'integer', minimum: 1, maximum: 500, default: 50 },
   },
@@ -76,7 +81,7 @@ const entryProperties = {
   },
 };
 
-const officialParameter = {
+export const officialParameter = {
   name: 'Exchange-Official',
   in: 'header',
   required: true,
@@ -140,6 +145,23 @@ export const entryOperation: Operation = {
   },
 };
 
+/** How a search or a summary is refused. */
+export const searchProblems: ErrorCode[] = [
+  'invalid-request',
+  'invalid-id',
+  'official-required',
+  'token-missing',
+  'token-invalid',
+  'token-expired',
+  'scope-missing',
+  'payload-too-large',
+  'media-type-unsupported',
+  'rate-limited',
+  'audit-unavailable',
+  'store-unavailable',
+  'overloaded',
+];
+
 export const searchOperation: Operation = {
   operationId: 'searchEntries',
   summary: 'Search the audit log, newest entries first',
@@ -181,20 +203,6 @@ export const searchOperation: Operation = {
         { items: [entryExample], next: null },
       ),
     },
-    ...problems([
-      'invalid-request',
-      'invalid-id',
-      'official-required',
-      'token-missing',
-      'token-invalid',
-      'token-expired',
-      'scope-missing',
-      'payload-too-large',
-      'media-type-unsupported',
-      'rate-limited',
-      'audit-unavailable',
-      'store-unavailable',
-      'overloaded',
-    ]),
+    ...problems(searchProblems),
   },
 };

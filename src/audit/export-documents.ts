@@ -1,14 +1,12 @@
 import { problems, ref, type Operation } from '../openapi.ts';
-import { searchBodySchema, searchOperation } from './documents.ts';
-
-const { limit: _limit, after: _after, ...filters } = searchBodySchema.properties;
+import { filterProperties, searchBodySchema, searchOperation } from './documents.ts';
 
 /** The body of an export: the filters of a search. */
 export const exportBodySchema = {
   ...searchBodySchema,
   required: ['format'],
   properties: {
-    ...filters,
+    ...filterProperties,
     format: { type: 'string', enum: ['ndjson', 'csv'] },
     after: {
       type: ['string', 'null'],
