@@ -11,6 +11,7 @@ import {
   type Level,
   type PropertySchema,
 } from './dataset-file.ts';
+import { leastRetentionYears } from './dataset-schema.ts';
 import type { Mask } from './mask.ts';
 import { toRetirement, type DeclaredEnd, type Retirement } from './retirement.ts';
 
@@ -47,6 +48,8 @@ export interface Dataset {
   /** The subjects are natural persons: their ids stay out of URLs. */
   personal: boolean;
   sharing: 'unconditional' | 'conditional' | 'prohibited';
+  /** How long the entries of its exchanges are kept. */
+  retentionYears: number;
   fields: ReadonlyMap<string, Field>;
   /** What every name means that a field has in any version. */
   concepts: ReadonlyMap<string, Concept>;
@@ -178,6 +181,7 @@ function toDataset(declared: DatasetFile, version: number, validate: ValidateFun
     asOf: annotations.as_of ?? null,
     personal: annotations.personal,
     sharing: annotations.sharing,
+    retentionYears: annotations.retention_years ?? leastRetentionYears,
     deprecated: annotations.deprecated ?? null,
     sunset: annotations.sunset ?? null,
     fields,

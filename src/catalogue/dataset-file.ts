@@ -33,6 +33,7 @@ export interface DatasetFile {
     as_of?: string;
     personal: boolean;
     sharing: 'unconditional' | 'conditional' | 'prohibited';
+    retention_years?: number;
     deprecated?: string;
     sunset?: string;
     fields: Record<

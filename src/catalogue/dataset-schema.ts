@@ -1,3 +1,10 @@
+/**
+ * How many years entries of a dataset's exchanges are kept where its file does not say, and the fewest that it may say:
+ * the records of having provided personal information and important data to others (Network Data Security Management
+ * Regulations, 2025, art. 12).
+ */
+export const leastRetentionYears = 3;
+
 /** What a file in `schemas/` must look like: a JSON Schema (2020-12) of a flat record, with annotations. */
 export const datasetSchema = {
   $schema: 'https://json-schema.org/draft/2020-12/schema',
@@ -30,6 +37,7 @@ export const datasetSchema = {
         as_of: { type: 'string', pattern: '^[a-z][a-z0-9_]{0,62}$' },
         personal: { type: 'boolean' },
         sharing: { enum: ['unconditional', 'conditional', 'prohibited'] },
+        retention_years: { type: 'integer', minimum: leastRetentionYears, maximum: 100 },
         deprecated: { type: 'string' },
         sunset: { type: 'string' },
         fields: { type: 'object', additionalProperties: { $ref: '#/$defs/annotation' } },
