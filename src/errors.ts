@@ -158,8 +158,8 @@ export const errorTable = {
     status: 404,
     title: { en: 'There is nothing of that name', zh: '没有该对象' },
     detail: {
-      en: 'It does not exist, does not exist yet, or belongs to others.',
-      zh: '该对象不存在、尚不存在，或不属于请求方。',
+      en: 'It does not exist, does not exist yet, or belongs to others.{archived}',
+      zh: '该对象不存在、尚不存在，或不属于请求方。{archived}',
     },
   },
   'method-not-allowed': {

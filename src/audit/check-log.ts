@@ -59,9 +59,15 @@ export function tell({ findings, more, ...verdict }: Verdict, outside: number): 
         ...(more ? ['  and more'] : []),
       ].join('\n'),
     );
-  const { entries, checkpoints, uncovered } = verdict;
+  const { entries, checkpoints, uncovered, archived } = verdict;
   const lines = [
-    `${entries} entries and ${checkpoints} checkpoints are as they were written`,
+    `${entries - archived} entries and ${checkpoints} checkpoints are as they were written`,
+    ...(archived > 0
+      ? [
+          `${archived} entries are archived and were not looked at: their hashes are those that the checkpoints cover; ` +
+            'for the entries themselves, give --archive',
+        ]
+      : []),
     ...(outside > 0 ? [`the log continues the ${outside} checkpoints kept outside`] : []),
     ...(uncovered > 0 ? [`the last ${uncovered} entries are covered by no checkpoint yet`] : []),
   ];

@@ -1,5 +1,6 @@
 import { withClient } from '../admin.ts';
 import type { Command } from '../command.ts';
+import { archiveCommand } from './archive-commands.ts';
 import { exportLog } from './export.ts';
 import { ownVerifierKey } from './own-key.ts';
 import { successionCommands } from './succession-commands.ts';
@@ -29,5 +30,6 @@ export const auditCommands: Command[] = [
       return { json: { size, origin, folder }, text: `${size} entries of ${origin} are in ${folder}` };
     },
   },
+  archiveCommand,
   ...successionCommands,
 ];

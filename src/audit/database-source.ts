@@ -3,7 +3,8 @@ import { copyRows } from '../db/copy-rows.ts';
 import type { StoredCheckpoint } from './expected-checkpoints.ts';
 import { readSuccessions } from './log-keys.ts';
 import { hashBytes } from './merkle.ts';
-import { tileWidth } from './tiles.ts';
+import { splitBundle, type ReadLogFile } from './tiles-source.ts';
+import { tilePath, tileWidth } from './tiles.ts';
 import { findLastEntry } from './tree.ts';
 import type { LogSource, StoredLeaves, StoredTile } from './verify.ts';
 
@@ -12,8 +13,12 @@ const maxTilesAtOnce = 16;
 /** A page that was larger is followed by a smaller one: memory stays flat. */
 const wantedPageBytes = 4_000_000;
 
-/** The log in a database, read in short pages: no long transaction holds back its vacuum. */
-export function databaseSource(client: pg.ClientBase): LogSource {
+/**
+ * The log in a database, read in short pages: no long transaction holds back its vacuum.
+ *
+ * @param archives where the bundles of archived entries are read, where they are at hand
+ */
+export function databaseSource(client: pg.ClientBase, archives: ReadLogFile | null = null): LogSource {
   let last: Promise<unknown> = Promise.resolve();
   /** A page is on its way while something else is asked for: a connection takes one statement at a time. */
   function inTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -26,7 +31,7 @@ export function databaseSource(client: pg.ClientBase): LogSource {
     size: () => inTurn(async () => ((await findLastEntry(client)) ?? -1) + 1),
     async *tiles(size, from = 0): AsyncGenerator<StoredLeaves> {
       let first = from * tileWidth;
-      let tilesAtOnce = 1;
+      let [tilesAtOnce, n] = [1, from];
       const readNext = (): Promise<Page> | null => {
         if (first >= size) return null;
         const [start, end] = [first, Math.min(size, first + tilesAtOnce * tileWidth)];
@@ -44,7 +49,11 @@ export function databaseSource(client: pg.ClientBase): LogSource {
             : Math.min(maxTilesAtOnce, tilesAtOnce * 2);
         // It is on its way while this page is worked on.
         next = readNext();
-        yield* page.tiles;
+        for (const tile of page.tiles) {
+          if (tile.archived === true && archives !== null) await readArchived(archives, n, tile);
+          yield tile;
+          n++;
+        }
       }
     },
     async tile({ level, n, width }) {
@@ -101,6 +110,7 @@ async function readPage(client: pg.ClientBase, first: number, end: number): Prom
     const leafHashes = new Uint8Array(width * hashBytes);
     tiles.push({ leaves, leafHashes, tile: kept.get(start / tileWidth) ?? null });
   }
+  const archived = rows.length < end - first ? await listArchived(client, first, end) : [];
   let bytes = 0;
   for (const [index, entry, leafHash] of rows) {
     const at = Number(index!.readBigInt64BE()) - first;
@@ -110,7 +120,35 @@ async function readPage(client: pg.ClientBase, first: number, end: number): Prom
     tile.leafHashes!.set(leafHash.subarray(0, hashBytes), (at % tileWidth) * hashBytes);
     bytes += entry.length;
   }
+  for (const [i, tile] of tiles.entries()) {
+    const at = first + i * tileWidth;
+    const moved = archived.some((range) => range.first <= at && at < range.next);
+    if (!moved || tile.leaves.some((leaf) => leaf !== null)) continue;
+    tile.archived = true;
+    tile.leafHashes = null;
+  }
   return { tiles, bytes };
+}
+
+/** The entries of a tile from the archive that has them; they are missing where it does not. */
+async function readArchived(archives: ReadLogFile, n: number, leaves: StoredLeaves): Promise<void> {
+  const path = tilePath('entries', n, tileWidth);
+  const bundle = await archives(path);
+  const entries: (Uint8Array | null)[] = bundle === null ? [] : splitBundle(path, bundle);
+  leaves.leaves = Array.from({ length: tileWidth }, (_, i) => entries[i] ?? null);
+  leaves.archived = false;
+}
+
+async function listArchived(
+  client: pg.ClientBase,
+  first: number,
+  end: number,
+): Promise<{ first: number; next: number }[]> {
+  const { rows } = await client.query<{ first: number; next: number }>({
+    text: 'select first, next from audit.archive where first < $2 and next > $1',
+    values: [first, end],
+  });
+  return rows;
 }
 
 /** COPY sends a field's length before the field: there is a byte to spare. */

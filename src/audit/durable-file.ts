@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises';
 
 /** Writes a new file; once it resolves, the content survives a crash, and with `syncFolder` the name. */
-export async function writeDurably(path: string, content: string): Promise<void> {
+export async function writeDurably(path: string, content: string | Uint8Array): Promise<void> {
   const file = await open(path, 'wx', 0o644);
   try {
     await file.writeFile(content);

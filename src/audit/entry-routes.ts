@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { Problem } from '../errors.ts';
 import { requireLiveClient } from '../identity/access-token.ts';
 import { documented } from '../openapi.ts';
+import { entryNotFound } from './archived.ts';
 import { entryOperation } from './documents.ts';
 import { encodeQuery, readOfficial } from './query-entry.ts';
 import type { Visibility } from './filter.ts';
@@ -31,7 +32,7 @@ export function registerEntryRoutes(scope: FastifyInstance, options: ReceiptRout
       requireLiveClient(authority.current(), token);
       const index = /^(0|[1-9]\d{0,15})$/.test(request.params.index) ? Number(request.params.index) : null;
       const stored = index === null ? null : await findEntry(db, index).catch(logUnavailable);
-      if (stored === null) throw new Problem('not-found');
+      if (stored === null) throw await entryNotFound(db, index ?? Infinity);
       const entry = readEntry(stored);
       if (!maySee(visibility, entry)) throw new Problem('not-found');
 

@@ -34,7 +34,11 @@ export async function exportLog(
   const source = databaseSource(client);
 
   let n = await countFullTiles(folder, Math.floor(before / tileWidth));
-  for await (const { leaves, leafHashes } of source.tiles(size, n)) {
+  for await (const { leaves, leafHashes, archived } of source.tiles(size, n)) {
+    if (archived === true)
+      throw new UserError(
+        `entry ${n * tileWidth} is archived: copy what the archives hold into the folder first (docs/retention.md)`,
+      );
     const missing = leaves.indexOf(null);
     if (missing >= 0 || leafHashes === null)
       throw new UserError(

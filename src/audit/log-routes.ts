@@ -4,6 +4,7 @@ import type { Admit } from '../identity/admission.ts';
 import { challenge, requireLiveClient } from '../identity/access-token.ts';
 import type { AuthorityView } from '../grants/authority.ts';
 import { documented } from '../openapi.ts';
+import { countArchived, entryNotFound } from './archived.ts';
 import { bundleOperation, checkpointOperation, tileOperation } from './log-documents.ts';
 import { openCheckpoint } from './checkpoint.ts';
 import type { LogKeys } from './log-keys.ts';
@@ -67,6 +68,7 @@ export function registerLogRoutes(
       if (bundle === null) throw new Problem('not-found');
       const first = bundle.n * tileWidth;
       await getSizeWith(0, first + bundle.width);
+      if (first < (await countArchived(db).catch(logUnavailable))) throw await entryNotFound(db, first);
       const entries = await readEntries(db, first, first + bundle.width).catch(logUnavailable);
       return sendImmutable(reply, 'private', Buffer.from(encodeBundle(entries).buffer));
     },

@@ -1,10 +1,10 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { Problem } from '../errors.ts';
 import type { AuthorityView } from '../grants/authority.ts';
 import type { Admit } from '../identity/admission.ts';
 import { requireLiveClient, type AccessToken, type Tokens } from '../identity/access-token.ts';
 import { documented } from '../openapi.ts';
 import type { Appender } from './append.ts';
+import { entryNotFound } from './archived.ts';
 import type { LogSecrets } from './entry.ts';
 import { receiptFileOperation, receiptOperation } from './log-documents.ts';
 import { encodeQuery, readOfficial } from './query-entry.ts';
@@ -78,7 +78,8 @@ export function registerReceiptRoutes(scope: FastifyInstance, options: ReceiptRo
     requireLiveClient(authority.current(), token);
     const { exchange: id } = request.params;
     const exchange = uuid.test(id) ? await findExchange(db, id).catch(logUnavailable) : null;
-    if (exchange === null || !maySee(token, exchange)) throw new Problem('not-found');
+    // Of what belongs to others the same is said as of what is not there.
+    if (exchange === null || !maySee(token, exchange)) throw await entryNotFound(db);
     const own = token.scopes.includes('exchange') && exchange.consumer === token.department;
     const checkpoint = await awaitCheckpoint(db, exchange.index, maxWaitMs).catch(logUnavailable);
     if (checkpoint === null) return { exchange, proof: null, own };

@@ -96,7 +96,7 @@ export function checkpointsPath(n: number): string {
   return `checkpoints/${numberPath(n)}`;
 }
 
-function parseNotes(path: string, bytes: Uint8Array): string[] {
+export function parseNotes(path: string, bytes: Uint8Array): string[] {
   const text = new TextDecoder().decode(bytes);
   if (!text.endsWith('\n')) throw new LogFormatError(`${path} does not end in a newline`);
   const lines = text.slice(0, -1).split('\n');
@@ -124,7 +124,7 @@ export function encodeBundle(entries: readonly Uint8Array[]): Uint8Array {
 }
 
 /** The entries, each with the byte before it. @throws LogFormatError when it is not written as `encodeBundle` does */
-function splitBundle(path: string, bundle: Uint8Array): Uint8Array[] {
+export function splitBundle(path: string, bundle: Uint8Array): Uint8Array[] {
   const entries: Uint8Array[] = [];
   for (let at = 0; at < bundle.length;) {
     const end = at + 2 + ((bundle[at]! << 8) | (bundle[at + 1] ?? 0));

@@ -136,6 +136,16 @@ function keepLast<K, V>(most: number, nameOf: (key: K) => string, get: (key: K) 
   };
 }
 
+/** A reader that reads one tile at a time, as one connection to a database has to. */
+export function inTurn(read: ReadTile): ReadTile {
+  let last: Promise<unknown> = Promise.resolve();
+  return (tile) => {
+    const next = last.then(() => read(tile));
+    last = next.catch(() => undefined);
+    return next;
+  };
+}
+
 function memoize(read: ReadTile): ReadTile {
   const known = new Map<string, Promise<Uint8Array>>();
   return (tile) => {

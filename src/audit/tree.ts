@@ -128,6 +128,8 @@ export function tileReader(db: Queryable, size: number, checked: readonly LeafTi
     if (inMemory !== undefined && inMemory.length >= length) return inMemory.subarray(0, length);
     const hashes = await findLeafHashes(db, n, width);
     if (hashes?.length === length) return hashes;
+    const kept = hashes === null ? await findArchivedTile(db, n) : null;
+    if (kept !== null) return kept.subarray(0, length);
     throw new LogFault(`an entry from ${n * tileWidth} to ${n * tileWidth + width - 1} is missing`);
   }
 
@@ -151,6 +153,16 @@ async function findLeafHashes(db: Queryable, n: number, width: number): Promise<
     values: [n * tileWidth, n * tileWidth + width],
   });
   return rows[0]!.hashes;
+}
+
+/** The leaf hashes of a tile whose entries were archived: it was full, and is kept. */
+async function findArchivedTile(db: Queryable, n: number): Promise<Buffer | null> {
+  const { rows } = await db.query<{ hashes: Buffer }>({
+    text: `select t.hashes from audit.tile t where t.level = 0 and t.n = $1
+      and exists (select from audit.archive a where a.first <= $2 and a.next > $2)`,
+    values: [n, n * tileWidth],
+  });
+  return rows[0]?.hashes ?? null;
 }
 
 async function findTileRoots(db: Queryable, level: number, first: number, end: number): Promise<Hash[]> {

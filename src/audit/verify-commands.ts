@@ -1,16 +1,21 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { text as readStream } from 'node:stream/consumers';
 import { withClient } from '../admin.ts';
 import { listOption, type Command, type CommandInput, type CommandResult } from '../command.ts';
 import { UserError } from '../errors.ts';
 import { checkExport } from './check-export.ts';
+import { manifestName } from './archive-manifest.ts';
+import { archiveFiles, withArchives } from './archived.ts';
 import { checkLog } from './check-log.ts';
 import { checkReceipt, holding, readText } from './check-receipt.ts';
 import { databaseSource } from './database-source.ts';
 import { folderFiles, gatewayFiles } from './log-files.ts';
-import { parseVerifierKey } from './note.ts';
+import { parseVerifierKey, type Verifier } from './note.ts';
 import { ownVerifierKey } from './own-key.ts';
-import { tilesSource } from './tiles-source.ts';
+import { tilesSource, type ReadLogFile } from './tiles-source.ts';
 import type { LogSource } from './verify.ts';
+import { verifyArchive } from './verify-archive.ts';
 
 export const verifyCommand: Command = {
   name: 'audit verify',
@@ -22,8 +27,15 @@ export const verifyCommand: Command = {
       flags: '--token-file <file>',
       description: 'with --url: an access token of the audit office; "-" reads it from standard input',
     },
-    { flags: '--export <folder>', description: 'what "audit export" wrote, in place of a database' },
     { flags: '--ndjson <file>', description: 'check this answer of POST /v1/audit/export alone' },
+    {
+      flags: '--export <folder>',
+      description: 'what "audit export" wrote, or one archive, in place of a database',
+    },
+    {
+      flags: '--archive <folder>',
+      description: 'where "audit archive" wrote: archived entries are checked too',
+    },
     {
       flags: '--checkpoint <file...>',
       description: 'signed checkpoints that somebody kept: the log must continue each',
@@ -41,6 +53,8 @@ export const verifyCommand: Command = {
     const keys = options.key === undefined ? [ownVerifierKey(config)] : [options.key].flat().map(String);
     const verifiers = keys.map((key) => holding('--key', () => parseVerifierKey(key)));
     if (typeof options.ndjson === 'string') return checkExport(options.ndjson, verifiers, progress);
+    if (typeof options.export === 'string' && existsSync(join(options.export, manifestName)))
+      return checkArchive(options.export, verifiers, progress);
     return typeof options.receipt === 'string'
       ? checkReceipt(options.receipt, verifiers, options)
       : withSource({ options, config }, (source) =>
@@ -54,6 +68,22 @@ export const verifyCommand: Command = {
         );
   },
 };
+
+async function checkArchive(
+  folder: string,
+  verifiers: readonly Verifier[],
+  progress: CommandInput['progress'],
+): Promise<CommandResult> {
+  const { manifest, checkpoint } = await verifyArchive(folder, verifiers, (done, total) =>
+    progress(done, total, 'checking entries'),
+  );
+  const { first, last, keep_until: keepUntil } = manifest;
+  const text = [
+    `entries ${first} to ${last} are as they were written, under a signed checkpoint of ${checkpoint.size} entries`,
+    `the archive may be deleted from ${keepUntil} on`,
+  ].join('\n');
+  return { json: { first, last, size: checkpoint.size, keep_until: keepUntil }, text };
+}
 
 /** Options that say nothing together are a misunderstanding. @throws UserError */
 function refuseTogether(options: CommandInput['options']): void {
@@ -74,12 +104,15 @@ function withSource(
   { options, config }: Pick<CommandInput, 'options' | 'config'>,
   work: (source: LogSource) => Promise<CommandResult>,
 ): Promise<CommandResult> {
-  if (typeof options.export === 'string') return work(tilesSource(folderFiles(options.export)));
+  const archives = typeof options.archive === 'string' ? archiveFiles(options.archive) : null;
+  const open = (read: ReadLogFile): LogSource =>
+    tilesSource(archives === null ? read : withArchives(read, archives));
+  if (typeof options.export === 'string') return work(open(folderFiles(options.export)));
   if (typeof options.url === 'string') {
     const base = parseUrl(options.url);
-    return work(tilesSource(gatewayFiles(base, () => readToken(options.tokenFile))));
+    return work(open(gatewayFiles(base, () => readToken(options.tokenFile))));
   }
-  return withClient(config, (client) => work(databaseSource(client)));
+  return withClient(config, (client) => work(databaseSource(client, archives)));
 }
 
 function parseUrl(text: string): string {
