@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type pg from 'pg';
 import { UserError } from '../errors.ts';
 import type { Actor } from './act.ts';
@@ -9,6 +9,7 @@ import { countArchived } from './archived.ts';
 import { holding } from './check-receipt.ts';
 import { openCheckpoint } from './checkpoint.ts';
 import { requireRoot } from './continuity.ts';
+import { syncFolder } from './durable-file.ts';
 import { detachPartition, forgetArchived } from './detach-partition.ts';
 import { readSuccessions } from './log-keys.ts';
 import type { Verifier } from './note.ts';
@@ -110,7 +111,8 @@ export async function archivePartitions(
   options: ArchiveOptions,
 ): Promise<Archived[]> {
   const { out, before, keys, retention, actor, onProgress = () => undefined } = options;
-  await mkdir(out, { recursive: true });
+  if (parts.length > 0 && (await mkdir(out, { recursive: true })) !== undefined)
+    await syncFolder(dirname(out));
   const done: Archived[] = [];
   for (const part of parts) {
     const folder = join(out, archiveName(part));
@@ -123,6 +125,10 @@ export async function archivePartitions(
       throw new UserError(`${folder} has entries ${manifest.first} to ${manifest.last}`);
     if (!(new Date(manifest.newest) < before))
       throw new UserError(`${folder} has entries of ${manifest.newest}`);
+    if (manifest.keep_until < part.keepUntil)
+      throw new UserError(
+        `${folder} says that it may be deleted from ${manifest.keep_until} on, not ${part.keepUntil}: remove it`,
+      );
     done.push({
       folder,
       manifest,

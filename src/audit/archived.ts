@@ -1,6 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Problem, UserError } from '../errors.ts';
+import { manifestName, sha256 } from './archive-manifest.ts';
 import { folderFiles } from './log-files.ts';
 import type { ReadLogFile } from './tiles-source.ts';
 import { tilePath, tileWidth } from './tiles.ts';
@@ -56,6 +57,22 @@ function namesIn(folder: string): string[] {
     return readdirSync(folder);
   } catch (error) {
     throw new UserError(`cannot read ${folder} (${(error as NodeJS.ErrnoException).code})`, { cause: error });
+  }
+}
+
+/**
+ * Holds the manifests of archives against what the log has entered of them: so nobody deletes a folder too early.
+ *
+ * @throws UserError naming the first that is another
+ */
+export async function requireManifests(db: Queryable, folder: string): Promise<void> {
+  const { rows } = await db.query<{ name: string; digest: Buffer }>({
+    text: 'select name, digest from audit.archive order by first',
+  });
+  for (const { name, digest } of rows) {
+    const manifest = await folderFiles(join(folder, name))(manifestName);
+    if (manifest !== null && !sha256(manifest).equals(digest))
+      throw new UserError(`${join(folder, name, manifestName)} is not the manifest that the log has entered`);
   }
 }
 

@@ -1,7 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UserError } from '../errors.ts';
-import { listName, manifestName, parseManifest, sha256, type ArchiveManifest } from './archive-manifest.ts';
+import {
+  listName,
+  manifestName,
+  parseManifest,
+  sha256,
+  type ArchiveManifest,
+  type EntryRange,
+} from './archive-manifest.ts';
 import { holding } from './check-receipt.ts';
 import { openCheckpoint, type Checkpoint } from './checkpoint.ts';
 import { growTree } from './expected-checkpoints.ts';
@@ -74,17 +81,24 @@ export async function verifyArchive(
   const checkpoint = holding(`the checkpoint of ${folder}`, () =>
     openCheckpoint(note, trustSuccessions(keys, successions)),
   );
-  if (!isCovered(manifest, tree.root(), checkpoint))
+  if (!coversRange(checkpoint, { first, next: last + 1, root: tree.root() }, manifest.proof))
     throw wrong(`the checkpoint of ${checkpoint.size} entries does not cover these`);
   return { manifest, digest: sha256(text), checkpoint };
 }
 
-/** A range as an archive has it is a node of the log's tree: it is proven as a leaf of a tree of such ranges. */
-function isCovered({ first, last, proof }: ArchiveManifest, root: Hash, checkpoint: Checkpoint): boolean {
-  const span = last - first + 1;
+/**
+ * Whether a checkpoint covers entries with this root. A range as an archive has it is a node of the log's tree: it is
+ * proven as a leaf of a tree of such ranges.
+ */
+export function coversRange(
+  { size, root }: { size: number; root: Hash },
+  range: EntryRange & { root: Hash },
+  proof: readonly string[],
+): boolean {
+  const span = range.next - range.first;
   const hashes = proof.map((line) => decodeBase64(line) ?? new Uint8Array(0));
-  const tree = { size: Math.ceil(checkpoint.size / span), root: checkpoint.root };
-  return last < checkpoint.size && verifyInclusion(hashes, { index: first / span, hash: root }, tree);
+  const leaf = { index: range.first / span, hash: range.root };
+  return range.next <= size && verifyInclusion(hashes, leaf, { size: Math.ceil(size / span), root });
 }
 
 function hashBundle(path: string, bundle: Buffer, wrong: (what: string) => UserError): Uint8Array {

@@ -6,7 +6,7 @@ import { listOption, type Command, type CommandInput, type CommandResult } from 
 import { UserError } from '../errors.ts';
 import { checkExport } from './check-export.ts';
 import { manifestName } from './archive-manifest.ts';
-import { archiveFiles, withArchives } from './archived.ts';
+import { archiveFiles, requireManifests, withArchives } from './archived.ts';
 import { checkLog } from './check-log.ts';
 import { checkReceipt, holding, readText } from './check-receipt.ts';
 import { databaseSource } from './database-source.ts';
@@ -74,15 +74,18 @@ async function checkArchive(
   verifiers: readonly Verifier[],
   progress: CommandInput['progress'],
 ): Promise<CommandResult> {
-  const { manifest, checkpoint } = await verifyArchive(folder, verifiers, (done, total) =>
+  const { manifest, digest, checkpoint } = await verifyArchive(folder, verifiers, (done, total) =>
     progress(done, total, 'checking entries'),
   );
   const { first, last, keep_until: keepUntil } = manifest;
   const text = [
     `entries ${first} to ${last} are as they were written, under a signed checkpoint of ${checkpoint.size} entries`,
-    `the archive may be deleted from ${keepUntil} on`,
+    `the archive may be deleted from ${keepUntil} on, if the log has entered it with the digest ${digest.toString('hex')}`,
   ].join('\n');
-  return { json: { first, last, size: checkpoint.size, keep_until: keepUntil }, text };
+  return {
+    json: { first, last, size: checkpoint.size, keep_until: keepUntil, digest: digest.toString('hex') },
+    text,
+  };
 }
 
 /** Options that say nothing together are a misunderstanding. @throws UserError */
@@ -112,7 +115,10 @@ function withSource(
     const base = parseUrl(options.url);
     return work(open(gatewayFiles(base, () => readToken(options.tokenFile))));
   }
-  return withClient(config, (client) => work(databaseSource(client, archives)));
+  return withClient(config, async (client) => {
+    if (typeof options.archive === 'string') await requireManifests(client, options.archive);
+    return work(databaseSource(client, archives));
+  });
 }
 
 function parseUrl(text: string): string {

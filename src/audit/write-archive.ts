@@ -16,7 +16,7 @@ import { syncFolder, writeDurably } from './durable-file.ts';
 import { encodeBase64 } from './note.ts';
 import type { NewestEntries, Retention } from './retention.ts';
 import { encodeBundle, successionsPath } from './tiles-source.ts';
-import { inTurn, proveInclusion, tilePath, tileWidth } from './tiles.ts';
+import { inTurn, proveInclusion, tilePath, tileWidth, type ReadTile } from './tiles.ts';
 import { tileReader, type PublishedCheckpoint } from './tree.ts';
 
 /**
@@ -62,11 +62,7 @@ export async function writeArchive(
         successionsPath,
         Buffer.from(successions.map((note) => `${JSON.stringify(note)}\n`).join('')),
       );
-    const proof = await proveInclusion(
-      range.first,
-      checkpoint.size,
-      inTurn(tileReader(client, checkpoint.size)),
-    );
+    const proof = await proveRange(range, checkpoint.size, inTurn(tileReader(client, checkpoint.size)));
     const list = Buffer.from(files.list());
     await files.write(listName, list);
     const manifest: ArchiveManifest = {
@@ -78,8 +74,7 @@ export async function writeArchive(
       newest: newestOf(newest).toISOString(),
       keep_until: retention.keepUntil(newest),
       checkpoint: checkpoint.note,
-      // What leads from the entry up to the root over the range is left out.
-      proof: proof.slice(Math.log2(range.next - range.first)).map(encodeBase64),
+      proof,
       sha256: sha256(list).toString('hex'),
     };
     await files.write(manifestName, Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`));
@@ -91,6 +86,17 @@ export async function writeArchive(
     if (error instanceof UserError || !/^E[A-Z]+$/.test(code ?? '')) throw error;
     throw new UserError(`cannot write ${folder} (${code})`, { cause: error });
   }
+}
+
+/** The hashes that lead from the root over a range to that of the tree, in base64. */
+export async function proveRange(
+  { first, next }: EntryRange,
+  size: number,
+  read: ReadTile,
+): Promise<string[]> {
+  const proof = await proveInclusion(first, size, read);
+  // What leads from the entry up to the root over the range is left out.
+  return proof.slice(Math.log2(next - first)).map(encodeBase64);
 }
 
 /** Keeps in mind when an entry was made, and about which dataset it is. */

@@ -53,6 +53,8 @@ await until(
 const early = (await findLastCheckpoint(test.pool))!;
 
 const owner = await connect(t, test.adminUrl, 60_000);
+// As whoever owns the tables, and is no superuser.
+await owner.query('set role onevisit_owner');
 const retention = createRetention(loadCatalogue());
 const key = verifierKey(logOrigin, keys.log);
 const home = t.testdir();
@@ -151,6 +153,12 @@ await t.test('a folder that was altered before it was verified costs nothing', a
     rmSync(folders[0], { recursive: true });
     cpSync(whole, folders[0], { recursive: true });
   }
+  const manifest = readFileSync(join(whole, 'archive.json'), 'utf8');
+  writeFileSync(join(folders[0], 'archive.json'), manifest.replace('"2023-', '"2021-'));
+  await t.rejects(archivePartitions(owner, parts, options), {
+    message: /from 2021-03-02 on, not 2023-03-02/,
+  });
+  cpSync(whole, folders[0], { recursive: true });
   rmSync(join(folders[0], 'tile/entries/001'));
   await t.rejects(archivePartitions(owner, parts, options), { message: /tile\/entries\/001 can't be read/ });
   cpSync(whole, folders[0], { recursive: true });
@@ -294,7 +302,13 @@ await t.test('verifies the database, and says what it did not look at', async (t
   t.match(JSON.parse(whole.stdout), { archived: 0 });
   t.match((await run('verify', '--archive', home)).stderr, /has no archive/);
 
-  const altered = t.testdir();
+  const changed = t.testdir();
+  cpSync(out, changed, { recursive: true });
+  const manifest = join(changed, 'entries-512-1023/archive.json');
+  writeFileSync(manifest, readFileSync(manifest, 'utf8').replace('2031-', '2021-'));
+  t.match((await run('verify', '--archive', changed)).stderr, /is not the manifest that the log has entered/);
+
+  const altered = join(changed, 'altered');
   cpSync(out, altered, { recursive: true });
   const path = join(altered, 'entries-512-1023/tile/entries/002');
   const bytes = readFileSync(path);
