@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { LightMyRequestResponse } from 'fastify';
 import t from 'tap';
 import { archivePartitions, listArchivable } from '../../src/audit/archive.ts';
-import { archiveFiles } from '../../src/audit/archived.ts';
+import { archiveFiles, withArchives } from '../../src/audit/archived.ts';
 import { openCheckpoint } from '../../src/audit/checkpoint.ts';
 import { databaseSource } from '../../src/audit/database-source.ts';
 import { forgetArchived } from '../../src/audit/detach-partition.ts';
@@ -316,6 +316,18 @@ await t.test('verifies the database, and says what it did not look at', async (t
   writeFileSync(path, bytes);
   const { findings } = await verifyLog(databaseSource(owner, archiveFiles(altered)), { verifiers });
   t.match(findings, [{ index: 512, what: /entry 512 was altered/ }]);
+});
+
+await t.test("verifies a gateway's log, with what it no longer serves from the archives", async (t) => {
+  const served = async (path: string): Promise<Uint8Array | null> => {
+    if (path.startsWith('checkpoints/') || path === 'successions') return null;
+    const answer = await test.app.inject({ url: `/log/${path}`, headers });
+    return answer.statusCode === 404 ? null : Uint8Array.from(answer.rawPayload);
+  };
+  const log = tilesSource(withArchives(served, archiveFiles(out)));
+  t.match(await verifyLog(log, { verifiers }), { archived: 0, findings: [] });
+  const { findings } = await verifyLog(tilesSource(served), { verifiers });
+  t.match(findings[0], { index: 0, what: 'entry 0 is missing' });
 });
 
 await t.test('verifies each archive alone, with nothing but the key', async (t) => {
