@@ -6,10 +6,10 @@ import { exportFormat, filterDigest, manifestText, startChain, type Manifest } f
 import { equalHashes, leafHash, type Hash } from './merkle.ts';
 import { encodeBase64 } from './note.ts';
 import type { EntryFilter } from './filter.ts';
-import { findEntries, type FoundEntry } from './query.ts';
+import { findEntries, type EntryPage, type FoundEntry } from './query.ts';
 import { signNote } from './sign.ts';
 import { inclusionProver } from './tiles.ts';
-import { LogFault, tileReader, type PublishedCheckpoint, type Queryable } from './tree.ts';
+import { listEntries, LogFault, tileReader, type PublishedCheckpoint, type Queryable } from './tree.ts';
 
 export interface Export {
   format: 'ndjson' | 'csv';
@@ -30,8 +30,8 @@ export interface Export {
   beforePage: () => void;
 }
 
-/** How many entries are read, and held, at a time. */
-const pageEntries = 200;
+/** How many entries are read, and held, at a time. A search costs about the same, however few it finds. */
+const pageEntries = 500;
 
 /**
  * The text of an export, page by page, newest entries first. Each page ends with a manifest of all before it, and the
@@ -51,7 +51,10 @@ export async function* exportPages(
   let text = lines.begin();
   for (let before: number | null = below; before !== null;) {
     asked.beforePage();
-    const page = await findEntries(database, filter, 'all', { before, limit: pageEntries });
+    const page: EntryPage =
+      asked.told === '{}'
+        ? await readPage(db, before)
+        : await findEntries(database, filter, 'all', { before, limit: pageEntries });
     for (const found of page.entries) {
       const entry = parseEntry(found);
       chain.add(found.index, found.leafHash);
@@ -75,6 +78,13 @@ export async function* exportPages(
       root: encodeBase64(checkpoint.root),
     };
   }
+}
+
+/** What no filter leaves needs no search. @throws LogFault when an entry is missing */
+async function readPage(db: Queryable, before: number): Promise<EntryPage> {
+  const from = Math.max(0, before - pageEntries);
+  const entries = await listEntries(db, from, before);
+  return { entries: entries.toReversed(), next: from === 0 ? null : from };
 }
 
 /** @throws LogFault unless the bytes are canonical JSON, from which they can be made again, and have the leaf hash */

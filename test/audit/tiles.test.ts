@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import { leafHash, verifyConsistency, verifyInclusion } from '../../src/audit/merkle.ts';
 import {
+  inclusionProver,
   parseTilePath,
   proveConsistency,
   proveInclusion,
@@ -107,6 +108,23 @@ await t.test(
       }
   },
 );
+
+await t.test('proves one leaf after the other by few tiles, as each by itself', async (t) => {
+  const size = 66_000;
+  const leaves = Array.from({ length: size }, (_, i) => leafHash(Buffer.from(String(i))));
+  const read = tilesOf(leaves);
+  const root = await rootFromTiles(size, read);
+  const prove = inclusionProver(size, read);
+  read.reads = 0;
+  const wrong: number[] = [];
+  for (let index = size - 1; index > size - 1500; index--)
+    if (!verifyInclusion(await prove(index), { index, hash: leaves[index]! }, { size, root }))
+      wrong.push(index);
+  t.same(wrong, []);
+  t.ok(read.reads < 20, `${read.reads} tiles read`);
+  for (const index of [0, 65_535, 65_536, 300, 65_999, 40_000])
+    t.same(await prove(index), await proveInclusion(index, size, read), 'in any order');
+});
 
 await t.test('says which tile has another size than it should', async (t) => {
   const short = (): Promise<Uint8Array> => Promise.resolve(Buffer.alloc(31));
