@@ -30,8 +30,8 @@ export interface Export {
   beforePage: () => void;
 }
 
-/** How many entries are read, and held, at a time. A search costs about the same, however few it finds. */
-const pageEntries = 500;
+/** How many entries are read, and held, at a time. */
+const pageEntries = 200;
 
 /**
  * The text of an export, page by page, newest entries first. Each page ends with a manifest of all before it, and the

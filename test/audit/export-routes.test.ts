@@ -5,7 +5,16 @@ import { leafHash } from '../../src/audit/merkle.ts';
 import { verifyExport } from '../../src/audit/verify-export.ts';
 import { checkAuditLog, startGateway } from '../helper.ts';
 import { askExport, indicesOf, linesOf } from './exporting.ts';
-import { countEntries, fillTo, newLeaf, readVersion, until } from './log.ts';
+import {
+  countEntries,
+  fillTo,
+  holdLock,
+  logLocks,
+  newLeaf,
+  readVersion,
+  until,
+  untilBlocked,
+} from './log.ts';
 import { verifiers } from './published-log.ts';
 
 const test = await startGateway(t);
@@ -79,6 +88,22 @@ await t.test('is an entry itself, durable before the first byte, without the pla
   });
   const verdict = await verifyExport(each(answer.body), { verifiers });
   t.match(verdict, { findings: [], filter: { dataset: 'citizens', subject: /^[\w-]{22}$/ } });
+});
+
+await t.test('sends nothing before its own entry is durable', async (t) => {
+  const before = await countEntries(test);
+  const lock = await holdLock(t, test, logLocks.append);
+  let answered = false;
+  const asked = askExport(test, audit, { format: 'csv' }).then((answer) => {
+    answered = true;
+    return answer;
+  });
+  await untilBlocked(test, 'onevisit append');
+  t.equal(answered, false);
+  t.equal(await countEntries(test), before);
+  await lock.release();
+  t.equal((await asked).statusCode, 200);
+  t.equal(await countEntries(test), before + 1);
 });
 
 await t.test('gives what a filter leaves, each entry proven by itself', async (t) => {
