@@ -198,9 +198,19 @@ function canonical(value: unknown): string | null {
   }
 }
 
+/** Neighbours share most hashes of their proofs: each is read once. */
+const hashesRead = new Map<string, Hash>();
+const maxHashesRead = 4096;
+
 function readHash(text: unknown): Hash | null {
-  const bytes = typeof text === 'string' ? decodeBase64(text) : null;
-  return bytes?.length === hashBytes ? bytes : null;
+  if (typeof text !== 'string') return null;
+  const known = hashesRead.get(text);
+  if (known !== undefined) return known;
+  const bytes = decodeBase64(text);
+  if (bytes?.length !== hashBytes) return null;
+  if (hashesRead.size >= maxHashesRead) hashesRead.clear();
+  hashesRead.set(text, bytes);
+  return bytes;
 }
 
 function isIndex(value: unknown): value is number {
