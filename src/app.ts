@@ -6,6 +6,7 @@ import { registerEntryRoutes } from './audit/entry-routes.ts';
 import { registerExportRoutes } from './audit/export-routes.ts';
 import { createFilterReader } from './audit/filter-body.ts';
 import { registerLogRoutes } from './audit/log-routes.ts';
+import { registerOpenRoutes } from './audit/open-routes.ts';
 import { registerReceiptRoutes } from './audit/receipt-routes.ts';
 import { registerAuditRoutes } from './audit/routes.ts';
 import { registerSummaryRoutes } from './audit/summary-routes.ts';
@@ -86,6 +87,7 @@ export async function buildApp(gateway: Gateway, logTo?: DestinationStream): Pro
         registerEntryRoutes(scope, proofs);
         const signer = { name: config.logOrigin, key: gateway.keys.log };
         registerExportRoutes(scope, { ...proofs, readFilter, database: searches, signer });
+        registerOpenRoutes(scope, proofs);
         registerLogRoutes(scope, {
           db: gateway.searchPool,
           keys: logKeys,

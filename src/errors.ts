@@ -188,6 +188,14 @@ export const errorTable = {
     title: { en: 'The request took too long to arrive', zh: '请求接收超时' },
     detail: { en: 'The request did not arrive in time.', zh: '请求未在规定时间内到达。' },
   },
+  'nothing-sealed': {
+    status: 409,
+    title: { en: 'The entry has nothing sealed', zh: '该条目没有封存的主体' },
+    detail: {
+      en: 'Entry {index} names no subject that could be opened.',
+      zh: '条目 {index} 没有可以开启的封存主体。',
+    },
+  },
   'payload-too-large': {
     status: 413,
     title: { en: 'The body is too large', zh: '请求体过大' },

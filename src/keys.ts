@@ -106,6 +106,19 @@ export function readLogKey(
   return { key: readKeyFile({ setting, file, what, faults }, parseLogKey), faults };
 }
 
+/**
+ * Reads the audit office's private key, on the auditor's machine.
+ *
+ * @param setting what its faults are said of
+ * @returns the key, or null with a sentence for every fault
+ */
+export function readAuditKey(file: string, setting: string): { key: KeyObject | null; faults: string[] } {
+  const faults: string[] = [];
+  const what = 'an X25519 private key';
+  const parse = (content: Buffer): KeyObject | null => ofType(createPrivateKey(content), 'x25519');
+  return { key: readKeyFile({ setting, file, what, faults }, parse), faults };
+}
+
 function parseLogKey(content: Buffer): KeyObject | null {
   return ofType(createPrivateKey(content), 'ed25519');
 }

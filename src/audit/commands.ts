@@ -2,6 +2,7 @@ import { withClient } from '../admin.ts';
 import type { Command } from '../command.ts';
 import { archiveCommand } from './archive-commands.ts';
 import { exportLog } from './export.ts';
+import { openCommand } from './open-commands.ts';
 import { ownVerifierKey } from './own-key.ts';
 import { successionCommands } from './succession-commands.ts';
 import { verifyCommand } from './verify-commands.ts';
@@ -17,6 +18,7 @@ export const auditCommands: Command[] = [
     },
   },
   verifyCommand,
+  openCommand,
   {
     name: 'audit export',
     summary: 'write the audit log to a folder, for verifying elsewhere; an earlier export is continued',

@@ -56,7 +56,7 @@ export function registerEntryRoutes(scope: FastifyInstance, options: ReceiptRout
 }
 
 /** @throws Problem audit-unavailable when its bytes are no entry */
-function readEntry({ index, bytes }: StoredEntry): Record<string, unknown> {
+export function readEntry({ index, bytes }: StoredEntry): Record<string, unknown> {
   try {
     const entry: unknown = JSON.parse(bytes.toString());
     if (typeof entry === 'object' && entry !== null) return entry as Record<string, unknown>;

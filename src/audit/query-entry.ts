@@ -17,8 +17,24 @@ export function encodeQuery(
   by: { token: { department: string; clientId: string }; official: string; time: Date },
   asked: Pick<Entry, 'operation' | 'records' | 'subject_key' | 'details'>,
 ): Leaf {
+  return encodeLook(request, by, { kind: 'query', ...asked });
+}
+
+/** The entry that the opening of a seal is. @param details which entry was opened, and why */
+export function encodeOpening(
+  request: FastifyRequest,
+  by: Parameters<typeof encodeQuery>[1],
+  details: { index: number; entry: string; reason: string },
+): Leaf {
+  return encodeLook(request, by, { kind: 'open', operation: 'open', records: 1, details });
+}
+
+function encodeLook(
+  request: FastifyRequest,
+  by: { token: { department: string; clientId: string }; official: string; time: Date },
+  look: Pick<Entry, 'kind' | 'operation' | 'records' | 'subject_key' | 'details'>,
+): Leaf {
   return encodeEntry({
-    kind: 'query',
     id: request.id,
     time: by.time,
     trace_id: readTraceId(request.headers.traceparent) ?? undefined,
@@ -26,6 +42,6 @@ export function encodeQuery(
     client: by.token.clientId,
     official: { id: by.official, proof: 'asserted' },
     outcome: 'done',
-    ...asked,
+    ...look,
   });
 }

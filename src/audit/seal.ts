@@ -27,7 +27,9 @@ export interface Sealer {
 }
 
 const lifetimeMs = 60 * 60 * 1000;
-const wrapInfo = 'onevisit/data-key';
+/** How data keys are wrapped, and what the wrapping keys are derived for. */
+export const wrapAlgorithm = 'X25519-HKDF-SHA256-AES256GCM';
+export const wrapInfo = 'onevisit/data-key';
 
 /**
  * Makes the sealer of one process.
@@ -92,14 +94,15 @@ function wrapDataKey(key: Buffer, id: string, auditPublicKey: KeyObject): Record
   const cipher = createCipheriv('aes-256-gcm', wrappingKey, nonce).setAAD(Buffer.from(id));
   const wrapped = Buffer.concat([nonce, cipher.update(key), cipher.final(), cipher.getAuthTag()]);
   return {
-    algorithm: 'X25519-HKDF-SHA256-AES256GCM',
+    algorithm: wrapAlgorithm,
     audit_key: keyId(auditPublicKey),
     ephemeral: ephemeralPublic.toString('base64url'),
     wrapped: wrapped.toString('base64url'),
   };
 }
 
-function rawPublicKey(key: KeyObject): Buffer {
+/** The 32 bytes of an X25519 key's public half. */
+export function rawPublicKey(key: KeyObject): Buffer {
   const publicKey = key.type === 'private' ? createPublicKey(key) : key;
   return Buffer.from(publicKey.export({ format: 'jwk' }).x!, 'base64url');
 }

@@ -72,6 +72,25 @@ export const routeGuides = {
       ask: 'If it should be there, the operator of the gateway, with `instance`.',
     },
   },
+  'nothing-sealed': {
+    zh: {
+      cause: '该条目存在，但没有封存的主体：它不是数据请求，或者请求在给出有效标识号之前就被拒绝。',
+      fix: [
+        '先用 `GET /v1/audit/entries/{index}` 查看该条目：只有含 `sealed` 的条目才能开启。',
+        '核对条目编号是否为应答中的 `Exchange-Entry`。',
+      ],
+      ask: '如果该条目含有 `sealed` 而仍被拒绝，请将 `instance` 告知网关运维人员。',
+    },
+    en: {
+      cause:
+        'The entry is there, and nothing in it is sealed: it is no data request, or one that was refused before it named a valid id.',
+      fix: [
+        'Look at it with `GET /v1/audit/entries/{index}` first: only entries with `sealed` can be opened.',
+        'See that the index is the `Exchange-Entry` of the answer you mean.',
+      ],
+      ask: 'If the entry has `sealed`, the operator of the gateway, with `instance`.',
+    },
+  },
   'method-not-allowed': {
     zh: {
       cause: '地址存在，但不支持该请求方法；支持的方法见应答头 `Allow` 和 `detail`。',

@@ -1,0 +1,78 @@
+import type { FastifyInstance } from 'fastify';
+import { Problem } from '../errors.ts';
+import { isCleanText } from '../headers.ts';
+import { challenge, requireLiveClient } from '../identity/access-token.ts';
+import { documented } from '../openapi.ts';
+import { malformedBody } from '../validation.ts';
+import { readEntry } from './entry-routes.ts';
+import { openBodySchema, openOperation } from './open-documents.ts';
+import { encodeOpening, readOfficial } from './query-entry.ts';
+import type { ReceiptRoutesOptions } from './receipt-routes.ts';
+import { recordUnderAuthority } from './record.ts';
+import { findSealed } from './sealed.ts';
+import { findEntry, logUnavailable } from './tree.ts';
+
+/**
+ * The route by which an auditor gets whom an entry was about, still sealed. Why is written down, and is an entry
+ * before the answer. The key that opens it is on no gateway.
+ */
+export function registerOpenRoutes(scope: FastifyInstance, options: ReceiptRoutesOptions): void {
+  const { db, authority, log, tokens, admit, now } = options;
+
+  scope.post<{ Params: { index: string }; Body: { reason: string } }>(
+    '/v1/audit/entries/:index/open',
+    {
+      onRequest: (request, reply, done) => {
+        if (!admit(request, reply).scopes.includes('audit'))
+          throw new Problem(
+            'scope-missing',
+            { scope: 'audit' },
+            { headers: challenge('scope-missing', 'audit') },
+          );
+        done();
+      },
+      schema: documented(openOperation, { body: openBodySchema }),
+    },
+    async (request, reply) => {
+      const token = tokens.verify(request.headers.authorization);
+      const official = readOfficial(request);
+      const reason = readReason(request.body.reason);
+      requireLiveClient(authority.current(), token);
+      const { index } = request.params;
+      const stored = /^(0|[1-9]\d{0,15})$/.test(index)
+        ? await findEntry(db, Number(index)).catch(logUnavailable)
+        : null;
+      if (stored === null) throw new Problem('not-found');
+      const sealed = await findSealed(db, stored, readEntry(stored)).catch(logUnavailable);
+      if (sealed === null) throw new Problem('nothing-sealed', { index });
+
+      const recorded = await recordUnderAuthority(log, authority, (current) => {
+        requireLiveClient(current, token);
+        const details = { index: sealed.index, entry: sealed.entry, reason };
+        const leaf = encodeOpening(request, { token, official, time: now() }, details);
+        return Promise.resolve({ leaf, result: undefined });
+      });
+      return reply
+        .header('exchange-id', request.id)
+        .header('cache-control', 'no-store')
+        .send({ ...sealed, opening: recorded.index });
+    },
+  );
+}
+
+const minReasonLength = 10;
+
+/** @throws Problem invalid-request when nothing is said, or what is said is no text */
+function readReason(reason: string): string {
+  const text = reason.trim();
+  if (Array.from(text).length >= minReasonLength && isCleanText(text)) return text;
+  const detail = {
+    en: `must be a reason of at least ${minReasonLength} characters, without control characters`,
+    zh: `必须是至少 ${minReasonLength} 个字符的理由，不得含控制字符`,
+  };
+  throw new Problem(
+    'invalid-request',
+    { reason: malformedBody },
+    { errors: [{ pointer: '#/reason', detail }] },
+  );
+}
