@@ -79,9 +79,13 @@ async function indexLog(database: Database): Promise<void> {
   }
 }
 
-/** Where to begin and end: what is older than the time by more than clocks differ stands before all that is not. */
+/**
+ * Where to begin and end: what is older than the time by more than the clocks of gateways differ stands before all that
+ * is not. Acts at a command line have the clock of any machine: they tell nothing.
+ */
 async function readBounds(database: Database, { from }: UseFilter): Promise<{ low: number; end: number }> {
   const before = sql`(select f.index + 1 from audit.find f where f.at < ${from}::timestamptz - ${clockSkew}::interval
+                        and f.consumer is not null
                       order by f.at desc limit 1)`;
   const { rows } = await sql<{ low: number; end: number }>`
     select ${from === null ? sql`0::bigint` : sql`coalesce(${before}, 0)`} as low,
