@@ -3,7 +3,8 @@ import type { Config } from './config.ts';
 import { connectionConfig } from './db/connection.ts';
 import { openDatabase, type Database } from './db/database.ts';
 import { openEmbedded } from './db/embedded.ts';
-import { listPendingMigrations, migrate } from './db/migrate.ts';
+import { migrate } from './audit/migrate.ts';
+import { listPendingMigrations } from './db/migrate.ts';
 import { UserError } from './errors.ts';
 
 /**

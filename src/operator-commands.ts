@@ -1,6 +1,6 @@
 import { withAdminUrl } from './admin.ts';
 import type { Command } from './command.ts';
-import { migrate } from './db/migrate.ts';
+import { migrate } from './audit/migrate.ts';
 import { UserError } from './errors.ts';
 
 /** The commands of whoever runs the gateway. What is large is imported when it is run: other commands start faster. */

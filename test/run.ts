@@ -7,7 +7,8 @@ import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openEmbedded } from '../src/db/embedded.ts';
-import { migrate, setGatewayPassword } from '../src/db/migrate.ts';
+import { migrate } from '../src/audit/migrate.ts';
+import { setGatewayPassword } from '../src/db/migrate.ts';
 import { loadCatalogue } from '../src/catalogue/catalogue.ts';
 import { fillSandbox } from '../src/sandbox/seed.ts';
 import { findPersonalData } from './personal-data.ts';

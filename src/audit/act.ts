@@ -3,6 +3,7 @@ import { hostname, userInfo } from 'node:os';
 import { sql, type Transaction } from 'kysely';
 import type pg from 'pg';
 import type { Tables } from '../db/tables.ts';
+import { UserError } from '../errors.ts';
 import { encodeEntry, type Entry, type Leaf } from './entry.ts';
 
 /** Who acts: a department's client, or somebody at the command line. */
@@ -25,16 +26,33 @@ function userName(): string {
   }
 }
 
-/** What an act says of itself. */
-type Act = Pick<
-  Entry,
-  'kind' | 'operation' | 'provider' | 'dataset' | 'version' | 'purpose' | 'grants' | 'details'
->;
+/**
+ * Every act that governs, by its operation: the kind of its entry, and whether it changes who may see what, so that
+ * every exchange decided before it is decided again. What is done without a line here can't be entered, and
+ * `test/governing-acts.test.ts` asks of every command which of these it is.
+ */
+const acts = {
+  'department-add': { kind: 'department', changesAuthority: true },
+  'client-add': { kind: 'client', changesAuthority: true },
+  'client-revoke': { kind: 'client', changesAuthority: true },
+  'purpose-add': { kind: 'purpose', changesAuthority: true },
+  'grant-add': { kind: 'grant', changesAuthority: true },
+  'grant-revoke': { kind: 'grant', changesAuthority: true },
+  'log-key-change': { kind: 'key', changesAuthority: true },
+  'log-reopen': { kind: 'origin', changesAuthority: true },
+  load: { kind: 'load', changesAuthority: false },
+  migrate: { kind: 'migration', changesAuthority: true },
+  'log-export': { kind: 'query', changesAuthority: false },
+  'dataset-impact': { kind: 'query', changesAuthority: false },
+} as const satisfies Record<string, { kind: Entry['kind']; changesAuthority: boolean }>;
 
-/** A load changes nobody's rights; after any other act, every exchange decided before it is decided again. */
-function changesAuthority(act: Act): boolean {
-  return act.kind !== 'load';
-}
+/** The operations of acts that govern, as their entries name them. */
+export type ActOperation = keyof typeof acts;
+
+/** What an act says of itself. Details have the whole terms, and never a secret. */
+type Act = Pick<Entry, 'provider' | 'dataset' | 'version' | 'purpose' | 'grants' | 'records' | 'details'> & {
+  operation: ActOperation;
+};
 
 /**
  * Enters an act that governs, in the transaction that carries it out: both become durable, or neither.
@@ -44,7 +62,7 @@ function changesAuthority(act: Act): boolean {
 export async function enterAct(transaction: Transaction<Tables>, actor: Actor, act: Act): Promise<number> {
   const leaf = encodeAct(actor, act);
   const { rows } = await sql<{ index: number }>`
-    select audit.append_act(${leaf.bytes}, ${leaf.hash}, ${changesAuthority(act)}) as index`.execute(
+    select audit.append_act(${leaf.bytes}, ${leaf.hash}, ${acts[act.operation].changesAuthority}) as index`.execute(
     transaction,
   );
   return rows[0]!.index;
@@ -56,11 +74,44 @@ export async function enterActBy(client: pg.ClientBase, actor: Actor, act: Act):
   const { rows } = await client.query<{ index: number }>('select audit.append_act($1, $2, $3) as index', [
     leaf.bytes,
     leaf.hash,
-    changesAuthority(act),
+    acts[act.operation].changesAuthority,
   ]);
   return rows[0]!.index;
 }
 
+/** Refused to whoever may only read, by the role, or by a server that is a replica. */
+const mayNotWrite = ['42501', '25006'];
+const maxAttempts = 10;
+
+/**
+ * Enters a look into the log by whoever may append to it, a gateway's role say. Nothing is to be shown before.
+ *
+ * @returns the entry's index
+ * @throws UserError when the connection may not write, or authority changes all the time
+ */
+export async function enterLook(client: pg.ClientBase, actor: Actor, act: Act): Promise<number> {
+  const leaf = encodeAct(actor, act);
+  try {
+    for (let attempt = 0; attempt < maxAttempts; attempt++) {
+      const { rows } = await client.query<{ index: number | null }>(
+        `select audit.append((select version from audit.authority where id = 1), array[$1::bytea],
+           array[$2::bytea]) as index`,
+        [leaf.bytes, leaf.hash],
+      );
+      if (rows[0]!.index !== null) return rows[0]!.index;
+    }
+  } catch (error) {
+    if (!mayNotWrite.includes((error as { code?: string }).code ?? '')) throw error;
+    throw new UserError(
+      'what looks into the audit log is an entry of it, and this login may not write there: use one of ' +
+        'onevisit_gateway, or ADMIN_DATABASE_URL',
+      { cause: error },
+    );
+  }
+  throw new UserError('the look could not be entered in the audit log: try again');
+}
+
 function encodeAct(actor: Actor, act: Act): Leaf {
-  return encodeEntry({ ...act, ...actor, id: randomUUID(), time: new Date(), outcome: 'done' });
+  const { kind } = acts[act.operation];
+  return encodeEntry({ ...act, ...actor, kind, id: randomUUID(), time: new Date(), outcome: 'done' });
 }

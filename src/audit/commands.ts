@@ -1,6 +1,7 @@
 import { withClient } from '../admin.ts';
 import type { Command } from '../command.ts';
 import { archiveCommand } from './archive-commands.ts';
+import { commandLineActor, enterLook } from './act.ts';
 import { exportLog } from './export.ts';
 import { openCommand } from './open-commands.ts';
 import { ownVerifierKey } from './own-key.ts';
@@ -27,7 +28,12 @@ export const auditCommands: Command[] = [
     run: async ({ options, config, progress }) => {
       const folder = String(options.out);
       const { size, origin } = await withClient(config, (client) =>
-        exportLog(client, folder, (done, total) => progress(done, total, 'exporting entries')),
+        exportLog(
+          client,
+          folder,
+          (done, total) => progress(done, total, 'exporting entries'),
+          (records) => enterLook(client, commandLineActor(), { operation: 'log-export', records }),
+        ),
       );
       return { json: { size, origin, folder }, text: `${size} entries of ${origin} are in ${folder}` };
     },

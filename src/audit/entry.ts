@@ -12,6 +12,7 @@ export const entryKinds = [
   'exchange',
   'grant',
   'purpose',
+  'department',
   'client',
   'key',
   'load',

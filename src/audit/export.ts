@@ -18,6 +18,7 @@ const checkpointsAFile = 1000;
  * kept: all that a verifier needs beside the verifier key. An export that was broken off, or is of last month, goes on
  * where it ends.
  *
+ * @param enter puts the export on the record, before anything is written
  * @returns the size of the checkpoint
  * @throws UserError when there is no checkpoint yet, an entry is missing, or the folder has another log
  */
@@ -25,12 +26,14 @@ export async function exportLog(
   client: pg.ClientBase,
   folder: string,
   progress: (done: number, total: number) => void,
+  enter: (size: number) => Promise<unknown> = () => Promise.resolve(),
 ): Promise<{ size: number; origin: string }> {
   const last = await findLastCheckpoint(client);
   if (last === null)
     throw new UserError('the log has no checkpoint yet: a running gateway signs one a second');
   const { origin, size } = readCheckpoint(last.note, 'the last checkpoint in the database');
   const before = await checkFolder(folder, { origin, size }, tileReader(client, size));
+  await enter(size);
   const source = databaseSource(client);
 
   let n = await countFullTiles(folder, Math.floor(before / tileWidth));

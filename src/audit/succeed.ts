@@ -26,7 +26,6 @@ export interface Succeeded {
 export function changeLogKey(database: Database, actor: Actor, from: Signer, to: Signer): Promise<Succeeded> {
   return succeed(database, { from, to }, (transaction, { note, ...keys }) =>
     enterAct(transaction, actor, {
-      kind: 'key',
       operation: 'log-key-change',
       details: { from: keys.from.line, to: keys.to.line, succession: note },
     }),
@@ -59,7 +58,6 @@ export function reopenLog(
     throw new UserError(`--origin: the log is ${from.name} already; a log is opened anew under another name`);
   return succeed(database, { from, to }, (transaction, { note, ...keys }) =>
     enterAct(transaction, actor, {
-      kind: 'origin',
       operation: 'log-reopen',
       details: {
         from: keys.from.line,

@@ -1,4 +1,5 @@
 import { administer } from '../admin.ts';
+import { commandLineActor, enterAct } from '../audit/act.ts';
 import { countUses, type ConsumerUse } from '../audit/uses.ts';
 import { table, type Command } from '../command.ts';
 import { UserError } from '../errors.ts';
@@ -69,6 +70,14 @@ export const catalogueCommands: Command[] = [
             from: from === undefined ? null : await startOfDay(database, from, config.timeZone),
           },
           (done, total) => progress(done, total, 'reading the audit log'),
+        );
+        const asked = { field, from, dataset: dataset.name, version: dataset.version };
+        await database.transaction().execute((transaction) =>
+          enterAct(transaction, commandLineActor(), {
+            operation: 'dataset-impact',
+            records: items.length,
+            details: asked,
+          }),
         );
         return { json: { items, next: null }, text: usesTable(items) };
       }),

@@ -1,9 +1,10 @@
 import { readdir } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { sql } from 'kysely';
+import { sql, type Transaction } from 'kysely';
 import { Migrator, type Migration, type MigrationProvider } from 'kysely/migration';
 import { UserError } from '../errors.ts';
 import { openDatabase, type Database } from './database.ts';
+import type { Tables } from './tables.ts';
 
 const folder = new URL('../../migrations/', import.meta.url);
 const migrationSchema = 'migration';
@@ -17,10 +18,14 @@ const maxRoleAttempts = 20;
  * Brings the database to this program's schema, as the owner.
  *
  * @param adminUrl a role that may create roles, or is a member of onevisit_owner
+ * @param enter makes those that ran an entry of the audit log, in the transaction in which they ran
  * @returns the names of the migrations that ran
  * @throws UserError when the schema is newer than the program, or a migration failed (nothing is changed then)
  */
-export async function migrate(adminUrl: string): Promise<string[]> {
+export async function runMigrations(
+  adminUrl: string,
+  enter: (transaction: Transaction<Tables>, names: string[]) => Promise<unknown>,
+): Promise<string[]> {
   const { database, close } = openDatabase(adminUrl, 'onevisit migrate', {
     maxConnections: 1,
     statementTimeoutMs,
@@ -33,23 +38,33 @@ export async function migrate(adminUrl: string): Promise<string[]> {
     await refuseNewerSchema(database);
     await sql`set role onevisit_owner`.execute(database);
     await sql`set lock_timeout = ${sql.lit(lockTimeout)}`.execute(database);
-    const migrator = new Migrator({ db: database, provider, migrationTableSchema: migrationSchema });
-    const { error, results } = await migrator.migrateToLatest();
-    if (error !== undefined) {
-      const failed = results?.find((result) => result.status === 'Error')?.migrationName;
-      throw new UserError(
-        `migration ${failed ?? ''} failed, nothing was changed: ${(error as Error).message}`,
-        { cause: error },
-      );
-    }
+    const names = await database.transaction().execute(async (transaction) => {
+      const ran = await runPending(transaction);
+      if (ran.length > 0) await enter(transaction, ran);
+      return ran;
+    });
     await sql`grant usage on schema ${sql.id(migrationSchema)} to onevisit_gateway`.execute(database);
     await sql`grant select on all tables in schema ${sql.id(migrationSchema)} to onevisit_gateway`.execute(
       database,
     );
-    return (results ?? []).map((result) => result.migrationName);
+    return names;
   } finally {
     await close();
   }
+}
+
+/** @throws UserError naming the migration that failed: its transaction can only be rolled back */
+async function runPending(transaction: Transaction<Tables>): Promise<string[]> {
+  let failed: { name: string; error: unknown } | null = null;
+  const provider = providerOf((name, error) => (failed ??= { name, error }));
+  const migrator = new Migrator({ db: transaction, provider, migrationTableSchema: migrationSchema });
+  const { error, results } = await migrator.migrateToLatest();
+  if (error === undefined) return (results ?? []).map((result) => result.migrationName);
+  // What the migrator tells last is that the transaction is aborted.
+  const { name, error: cause } = failed ?? { name: '', error };
+  throw new UserError(`migration ${name} failed, nothing was changed: ${(cause as Error).message}`, {
+    cause,
+  });
 }
 
 /**
@@ -88,14 +103,25 @@ async function listKnown(): Promise<string[]> {
   return names.map((name) => name.slice(0, -'.ts'.length)).sort();
 }
 
-const provider: MigrationProvider = {
-  async getMigrations() {
-    const migrations: Record<string, Migration> = {};
-    for (const name of await listKnown())
-      migrations[name] = (await import(new URL(`${name}.ts`, folder).href)) as Migration;
-    return migrations;
-  },
-};
+/** @param onFailure hears which migration failed, and why */
+function providerOf(onFailure: (name: string, error: unknown) => void): MigrationProvider {
+  return {
+    async getMigrations() {
+      const migrations: Record<string, Migration> = {};
+      for (const name of await listKnown()) {
+        const migration = (await import(new URL(`${name}.ts`, folder).href)) as Migration;
+        migrations[name] = {
+          up: (db) =>
+            migration.up(db).catch((error: unknown) => {
+              onFailure(name, error);
+              throw error;
+            }),
+        };
+      }
+      return migrations;
+    },
+  };
+}
 
 /**
  * Roles belong to the whole server, so another database may have made them already. The owner owns every

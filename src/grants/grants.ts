@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { sql, type Transaction } from 'kysely';
-import { enterAct, type Actor } from '../audit/act.ts';
+import { enterAct, type Actor, type ActOperation } from '../audit/act.ts';
 import type { Catalogue, Dataset } from '../catalogue/catalogue.ts';
 import type { Database } from '../db/database.ts';
 import type { StoredGrantStatus, Tables } from '../db/tables.ts';
@@ -227,11 +227,10 @@ function enterGrantAct(
   transaction: Transaction<Tables>,
   actor: Actor,
   grant: { id: string; dataset: string; provider: string },
-  operation: string,
+  operation: ActOperation,
   details: Record<string, unknown>,
 ): Promise<number> {
   return enterAct(transaction, actor, {
-    kind: 'grant',
     operation,
     provider: grant.provider,
     dataset: grant.dataset,

@@ -41,7 +41,6 @@ export async function addPurpose(database: Database, actor: Actor, purpose: Purp
       .executeTakeFirst();
     if (added === undefined) throw new UserError(`there is a purpose "${purpose.code}" already`);
     await enterAct(transaction, actor, {
-      kind: 'purpose',
       operation: 'purpose-add',
       purpose: purpose.code,
       details: {

@@ -17,7 +17,7 @@ export const identityCommands: Command[] = [
       administer(config, async (database) => {
         const code = args[0]!;
         const title = { zh: options.titleZh as string, en: options.titleEn as string };
-        await addDepartment(database, { code, title });
+        await addDepartment(database, commandLineActor(), { code, title });
         return { json: { code, title }, text: `added department ${code}` };
       }),
   },

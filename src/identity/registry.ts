@@ -32,18 +32,26 @@ export function checkText(what: string, text: string): void {
 }
 
 /** Adds a department. @throws UserError when it is there already */
-export async function addDepartment(database: Database, department: Department): Promise<void> {
+export async function addDepartment(
+  database: Database,
+  actor: Actor,
+  department: Department,
+): Promise<{ entry: number }> {
   checkCode('department', department.code);
   const { code, title } = department;
   checkText('the English title', title.en);
   checkText('the Chinese title', title.zh);
-  const added = await database
-    .insertInto('registry.department')
-    .values({ code, title_en: title.en, title_zh: title.zh })
-    .onConflict((conflict) => conflict.doNothing())
-    .returning('code')
-    .executeTakeFirst();
-  if (added === undefined) throw new UserError(`there is a department "${code}" already`);
+  return database.transaction().execute(async (transaction) => {
+    const added = await transaction
+      .insertInto('registry.department')
+      .values({ code, title_en: title.en, title_zh: title.zh })
+      .onConflict((conflict) => conflict.doNothing())
+      .returning('code')
+      .executeTakeFirst();
+    if (added === undefined) throw new UserError(`there is a department "${code}" already`);
+    const details = { department: code, title: { ...title } };
+    return { entry: await enterAct(transaction, actor, { operation: 'department-add', details }) };
+  });
 }
 
 export async function listDepartments(database: Database): Promise<Department[]> {
@@ -95,7 +103,6 @@ export async function addClient(
       })
       .execute();
     await enterAct(transaction, actor, {
-      kind: 'client',
       operation: 'client-add',
       details: { client: clientId, department: client.department, roles: wanted },
     });
@@ -121,7 +128,6 @@ export async function revokeClient(
     const details = { client: clientId, department: revoked.department };
     return {
       entry: await enterAct(transaction, actor, {
-        kind: 'client',
         operation: 'client-revoke',
         details,
       }),

@@ -61,7 +61,6 @@ export async function loadCsv(
       await upsert(client, dataset, as_of);
       const result = { rows, loaded, rejected: rejects.count, warned, sha256: csv.sha256(), as_of };
       const entry = await enterActBy(client, actor, {
-        kind: 'load',
         operation: 'load',
         provider: dataset.provider,
         dataset: dataset.name,

@@ -77,7 +77,7 @@ async function isSeeded(database: Database): Promise<boolean> {
 async function addRegistry(database: Database, catalogue: Catalogue, actor: Actor): Promise<void> {
   const departments = await codesOf(database, 'registry.department');
   for (const department of sandboxDepartments)
-    if (!departments.has(department.code)) await addDepartment(database, department);
+    if (!departments.has(department.code)) await addDepartment(database, actor, department);
   const purposes = await codesOf(database, 'registry.purpose');
   for (const purpose of sandboxPurposes)
     if (!purposes.has(purpose.code)) await addPurpose(database, actor, purpose);

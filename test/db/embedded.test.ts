@@ -6,7 +6,8 @@ import { createInterface } from 'node:readline/promises';
 import pg from 'pg';
 import t, { type Test } from 'tap';
 import { openEmbedded, type EmbeddedServer } from '../../src/db/embedded.ts';
-import { migrate, setGatewayPassword } from '../../src/db/migrate.ts';
+import { migrate } from '../../src/audit/migrate.ts';
+import { setGatewayPassword } from '../../src/db/migrate.ts';
 import { UserError } from '../../src/errors.ts';
 import { until } from '../audit/log.ts';
 

@@ -23,13 +23,13 @@ async function lastEntry(): Promise<Record<string, unknown>> {
 
 await t.test('adds a department, once', async (t) => {
   const department = { code: 'forestry', title: { zh: '林业局', en: 'Forestry' } };
-  await addDepartment(database, department);
+  await addDepartment(database, actor, department);
   t.strictSame(
     (await listDepartments(database)).find(({ code }) => code === 'forestry'),
     department,
   );
   await requireDepartment(database, 'forestry');
-  await t.rejects(addDepartment(database, department), {
+  await t.rejects(addDepartment(database, actor, department), {
     name: UserError.name,
     message: /"forestry" already/,
   });
@@ -37,7 +37,7 @@ await t.test('adds a department, once', async (t) => {
 
 await t.test('refuses a department with a code that is not well formed', async (t) => {
   for (const code of ['', 'F', 'f', 'Forestry', '1st', 'a b', 'a_b', '林业', `f${'x'.repeat(63)}`])
-    await t.rejects(addDepartment(database, { code, title: { zh: '林', en: 'F' } }), UserError, code);
+    await t.rejects(addDepartment(database, actor, { code, title: { zh: '林', en: 'F' } }), UserError, code);
   await t.rejects(requireDepartment(database, 'nobody'), { message: /no department "nobody"/ });
 });
 

@@ -5,7 +5,7 @@ import { sql } from 'kysely';
 import { Migrator, type Migration } from 'kysely/migration';
 import t, { type Test } from 'tap';
 import { openDatabase } from '../../src/db/database.ts';
-import { migrate } from '../../src/db/migrate.ts';
+import { migrate } from '../../src/audit/migrate.ts';
 import { createEmptyDatabase, type EmptyDatabase } from '../db/empty-database.ts';
 
 const folder = join(import.meta.dirname, '..', '..', 'migrations');
