@@ -94,6 +94,9 @@ export async function buildApp(gateway: Gateway, logTo?: DestinationStream): Pro
           cosigned,
           admit,
           authority,
+          log,
+          tokens,
+          now,
         });
         await scope.register((identityScope) =>
           registerIdentityRoutes(identityScope, {

@@ -73,6 +73,7 @@ export const tileOperation: Operation = {
 export const bundleOperation: Operation = {
   operationId: 'getEntryBundle',
   summary: 'Entries of the audit log, 256 at a time, for auditors (C2SP tlog-tiles)',
+  description: 'What a client reads in a minute is one entry itself, which tells where it began.',
   tags: ['Log'],
   parameters: [tileNumber('bundle')],
   responses: {
@@ -82,6 +83,7 @@ export const bundleOperation: Operation = {
       content: { 'application/octet-stream': { schema: bytes, example: '…' } },
     },
     ...problems([
+      'invalid-request',
       'token-missing',
       'token-invalid',
       'token-expired',
@@ -91,6 +93,7 @@ export const bundleOperation: Operation = {
       'rate-limited',
       'audit-unavailable',
       'store-unavailable',
+      'overloaded',
     ]),
   },
 };

@@ -1,13 +1,16 @@
-import type { FastifyInstance, FastifyReply } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Problem } from '../errors.ts';
 import type { Admit } from '../identity/admission.ts';
-import { challenge, requireLiveClient } from '../identity/access-token.ts';
+import { challenge, requireLiveClient, type AccessToken, type Tokens } from '../identity/access-token.ts';
 import type { AuthorityView } from '../grants/authority.ts';
 import { documented } from '../openapi.ts';
 import { countArchived, entryNotFound } from './archived.ts';
+import type { Appender } from './append.ts';
 import { bundleOperation, checkpointOperation, tileOperation } from './log-documents.ts';
 import { openCheckpoint } from './checkpoint.ts';
 import type { LogKeys } from './log-keys.ts';
+import { encodeQuery, findOfficial } from './query-entry.ts';
+import { recordUnderAuthority } from './record.ts';
 import { encodeBundle } from './tiles-source.ts';
 import { levelWidth, parseTilePath, tileWidth } from './tiles.ts';
 import { findLastCheckpoint, logUnavailable, readEntries, tileReader, type Queryable } from './tree.ts';
@@ -20,13 +23,17 @@ export interface LogRoutesOptions {
   cosigned: (note: string) => string;
   admit: Admit;
   authority: AuthorityView;
+  log: Appender;
+  tokens: Tokens;
+  now: () => Date;
 }
 
 /** The log as C2SP tlog-tiles has it: what anybody may check, and the entries themselves for auditors. */
 export function registerLogRoutes(
   scope: FastifyInstance,
-  { db, keys, cosigned, admit, authority }: LogRoutesOptions,
+  { db, keys, cosigned, admit, authority, log, tokens, now }: LogRoutesOptions,
 ): void {
+  const enterLook = createBundleLooks({ log, authority, now });
   let opened: { note: string; size: number } | null = null;
 
   scope.get('/log/checkpoint', { schema: documented(checkpointOperation) }, async (_request, reply) => {
@@ -63,13 +70,14 @@ export function registerLogRoutes(
       },
       schema: documented(bundleOperation),
     },
-    async ({ params }, reply) => {
-      const bundle = parseTilePath(`entries/${params['*']}`);
+    async (request, reply) => {
+      const bundle = parseTilePath(`entries/${request.params['*']}`);
       if (bundle === null) throw new Problem('not-found');
       const first = bundle.n * tileWidth;
       await getSizeWith(0, first + bundle.width);
       if (first < (await countArchived(db).catch(logUnavailable))) throw await entryNotFound(db, first);
       const entries = await readEntries(db, first, first + bundle.width).catch(logUnavailable);
+      await enterLook(request, tokens.verify(request.headers.authorization), first);
       return sendImmutable(reply, 'private', Buffer.from(encodeBundle(entries).buffer));
     },
   );
@@ -110,4 +118,51 @@ function sendImmutable(reply: FastifyReply, visibility: 'public' | 'private', by
     .type('application/octet-stream')
     .header('cache-control', `${visibility}, max-age=31536000, immutable`)
     .send(bytes);
+}
+
+const minuteMs = 60_000;
+
+/**
+ * Puts on the record who reads the log bundle by bundle: a verifier reads all of it, so one entry stands for what a
+ * client reads in a minute, and tells where it began.
+ *
+ * @returns what resolves once the look is in the log; it throws Problem audit-unavailable when it can't be
+ */
+function createBundleLooks({
+  log,
+  authority,
+  now,
+}: Pick<LogRoutesOptions, 'log' | 'authority' | 'now'>): (
+  request: FastifyRequest,
+  token: AccessToken,
+  first: number,
+) => Promise<void> {
+  const looks = new Map<string, { minute: number; entered: Promise<unknown> }>();
+
+  return async (request, token, first) => {
+    const time = now();
+    const minute = Math.floor(time.getTime() / minuteMs);
+    const last = looks.get(token.clientId);
+    if (last?.minute === minute) {
+      await last.entered;
+      return;
+    }
+    const official = findOfficial(request);
+    const entered = recordUnderAuthority(log, authority, (current) => {
+      requireLiveClient(current, token);
+      const asked = { operation: 'entry-bundles', details: { from: first } };
+      return Promise.resolve({
+        leaf: encodeQuery(request, { token, official, time }, asked),
+        result: undefined,
+      });
+    });
+    const look = { minute, entered };
+    looks.set(token.clientId, look);
+    try {
+      await entered;
+    } catch (error) {
+      if (looks.get(token.clientId) === look) looks.delete(token.clientId);
+      throw error;
+    }
+  };
 }

@@ -5,16 +5,22 @@ import { encodeEntry, type Entry, type Leaf } from './entry.ts';
 
 /** The official who looks into the log. @throws Problem official-required, invalid-request */
 export function readOfficial(request: FastifyRequest): string {
+  const text = findOfficial(request);
+  if (text === null) throw new Problem('official-required');
+  return text;
+}
+
+/** The official who looks, where one is named. @throws Problem invalid-request */
+export function findOfficial(request: FastifyRequest): string | null {
   const { text, fault } = readTextHeader(request.headers, 'exchange-official', maxOfficialLength);
   if (fault !== null) throw new Problem('invalid-request', { reason: fault });
-  if (text === null) throw new Problem('official-required');
   return text;
 }
 
 /** The entry that a look into the log is itself. @param asked what was looked for, without plain ids */
 export function encodeQuery(
   request: FastifyRequest,
-  by: { token: { department: string; clientId: string }; official: string; time: Date },
+  by: { token: { department: string; clientId: string }; official: string | null; time: Date },
   asked: Pick<Entry, 'operation' | 'records' | 'subject_key' | 'details'>,
 ): Leaf {
   return encodeLook(request, by, { kind: 'query', ...asked });
@@ -31,7 +37,7 @@ export function encodeOpening(
 
 function encodeLook(
   request: FastifyRequest,
-  by: { token: { department: string; clientId: string }; official: string; time: Date },
+  by: { token: { department: string; clientId: string }; official: string | null; time: Date },
   look: Pick<Entry, 'kind' | 'operation' | 'records' | 'subject_key' | 'details'>,
 ): Leaf {
   return encodeEntry({
@@ -40,7 +46,7 @@ function encodeLook(
     trace_id: readTraceId(request.headers.traceparent) ?? undefined,
     consumer: by.token.department,
     client: by.token.clientId,
-    official: { id: by.official, proof: 'asserted' },
+    official: by.official === null ? undefined : { id: by.official, proof: 'asserted' },
     outcome: 'done',
     ...look,
   });

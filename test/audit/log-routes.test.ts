@@ -10,6 +10,7 @@ import {
 } from '../../src/audit/tiles.ts';
 import { checkAuditLog, keys, logOrigin, startGateway } from '../helper.ts';
 import { until } from './log.ts';
+import { readLog, type LogEntry } from './open-seal.ts';
 import { verifierOf } from '../../src/audit/sign.ts';
 
 const test = await startGateway(t);
@@ -117,6 +118,32 @@ await t.test('gives entries to auditors alone, as the bytes that were hashed', a
     headers: { authorization: `Bearer ${auditor}` },
   });
   t.match(beyond.json(), { status: 404, code: 'not-found' });
+});
+
+await t.test('who reads bundles is on the record, once a minute for all of them', async (t) => {
+  const { index } = await exchangeOnce();
+  test.clock.advance(60_000);
+  const looks = async (): Promise<LogEntry[]> =>
+    (await readLog(test.pool)).filter(({ operation }) => operation === 'entry-bundles');
+  const before = (await looks()).length;
+  const read = async (more: Record<string, string> = {}): Promise<number> => {
+    const token = await test.token('audit-office', ['audit']);
+    const headers = { authorization: `Bearer ${token}`, ...more };
+    return (await test.app.inject({ url: `/log/tile/entries/000.p/${index + 1}`, headers })).statusCode;
+  };
+  t.strictSame(await Promise.all([read(), read(), read()]), [200, 200, 200]);
+  t.equal((await looks()).length, before + 1);
+  test.clock.advance(60_000);
+  t.equal(await read({ 'exchange-official': 'auditor-7' }), 200);
+  const entries = await looks();
+  t.equal(entries.length, before + 2);
+  t.match(entries.at(-1), {
+    kind: 'query',
+    consumer: 'audit-office',
+    official: { id: 'auditor-7', proof: 'asserted' },
+    details: { from: 0 },
+  });
+  t.notOk('official' in entries.at(-2)!, 'a verifier names no official');
 });
 
 await t.test('tells of the log in readiness and metrics', async (t) => {
