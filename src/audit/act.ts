@@ -32,7 +32,7 @@ function userName(): string {
  * `test/governing-acts.test.ts` asks of every command which of these it is.
  */
 const acts = {
-  'department-add': { kind: 'department', changesAuthority: true },
+  'department-add': { kind: 'client', changesAuthority: true },
   'client-add': { kind: 'client', changesAuthority: true },
   'client-revoke': { kind: 'client', changesAuthority: true },
   'purpose-add': { kind: 'purpose', changesAuthority: true },
@@ -42,6 +42,7 @@ const acts = {
   'log-reopen': { kind: 'origin', changesAuthority: true },
   load: { kind: 'load', changesAuthority: false },
   migrate: { kind: 'migration', changesAuthority: true },
+  archive: { kind: 'migration', changesAuthority: false },
   'log-export': { kind: 'query', changesAuthority: false },
   'dataset-impact': { kind: 'query', changesAuthority: false },
 } as const satisfies Record<string, { kind: Entry['kind']; changesAuthority: boolean }>;

@@ -29,7 +29,6 @@ export async function detachPartition(
       await client.query(`set local lock_timeout = ${lockTimeoutMs}`);
       await client.query('select audit.detach_partition($1, $2, $3)', [partition, first, next]);
       const entry = await enterActBy(client, actor, {
-        kind: 'migration',
         operation: 'archive',
         details: {
           first,

@@ -12,7 +12,6 @@ export const entryKinds = [
   'exchange',
   'grant',
   'purpose',
-  'department',
   'client',
   'key',
   'load',
