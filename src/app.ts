@@ -5,6 +5,7 @@ import fastifySwaggerUi from '@fastify/swagger-ui';
 import { registerEntryRoutes } from './audit/entry-routes.ts';
 import { registerExportRoutes } from './audit/export-routes.ts';
 import { createFilterReader } from './audit/filter-body.ts';
+import { registerHintRoutes } from './audit/hint-routes.ts';
 import { registerLogRoutes } from './audit/log-routes.ts';
 import { registerOpenRoutes } from './audit/open-routes.ts';
 import { registerReceiptRoutes } from './audit/receipt-routes.ts';
@@ -81,7 +82,9 @@ export async function buildApp(gateway: Gateway, logTo?: DestinationStream): Pro
         const readFilter = createFilterReader(catalogue, secrets);
         const queries = { database: searches, readFilter, authority, log, secrets, tokens, admit, now };
         registerAuditRoutes(scope, queries);
-        registerSummaryRoutes(scope, { ...queries, timeZone: config.timeZone });
+        const { timeZone } = config;
+        registerSummaryRoutes(scope, { ...queries, timeZone });
+        registerHintRoutes(scope, { ...queries, timeZone });
         const proofs = { db: gateway.searchPool, cosigned, authority, log, secrets, tokens, admit, now };
         registerReceiptRoutes(scope, proofs);
         registerEntryRoutes(scope, proofs);

@@ -17,6 +17,7 @@ import type { ServedDataset } from './exchange/operation.ts';
 import { createProjections } from './exchange/projection.ts';
 import { createCalendar } from './calendar.ts';
 import { followAuthority, type AuthorityView } from './grants/authority.ts';
+import { createSequences } from './exchange/sequences.ts';
 import { openLimits } from './grants/limits.ts';
 import type { Keys } from './keys.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
@@ -126,6 +127,7 @@ export function assembleGateway(
   const limits = openLimits(counting.pool, createCalendar(config.timeZone));
   const exchanges: ExchangeContext = {
     limits,
+    sequences: createSequences(),
     authority,
     log,
     secrets: deriveLogSecrets(keys.logSecret),

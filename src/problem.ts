@@ -70,7 +70,8 @@ export function sendProblem(
     .send(render(problem, { issuer, language, instance: request.id }));
 }
 
-function languageOf(request: FastifyRequest): Language {
+/** The language that a request prefers; Chinese when it says nothing. */
+export function languageOf(request: FastifyRequest): Language {
   if (request.headers['accept-language'] === undefined) return 'zh';
   return new Negotiator(request.raw).language(['zh', 'en']) === 'en' ? 'en' : 'zh';
 }

@@ -4,7 +4,7 @@ import { entryKinds } from './entry.ts';
 import { pendingResponse, proofExample } from './log-documents.ts';
 
 const code = { type: 'string', pattern: '^[a-z][a-z0-9_-]{1,62}$' };
-const time = {
+export const time = {
   type: 'string',
   maxLength: 40,
   pattern: '^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}(\\.\\d{1,9})?(Z|[+-]\\d{2}:\\d{2})$',

@@ -3,7 +3,7 @@ import type { KeyObject } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
 import type { Database } from '../db/database.ts';
 import { Problem } from '../errors.ts';
-import { challenge, requireLiveClient, type AccessToken } from '../identity/access-token.ts';
+import { requireLiveClient } from '../identity/access-token.ts';
 import { documented } from '../openapi.ts';
 import { makeCursor, readCursor } from './cursor.ts';
 import { canonicalJson } from './entry.ts';
@@ -14,6 +14,7 @@ import { encodeQuery, readOfficial } from './query-entry.ts';
 import { maxWaitMs, type ReceiptRoutesOptions } from './receipt-routes.ts';
 import { awaitCheckpoint } from './receipt.ts';
 import { recordUnderAuthority } from './record.ts';
+import { requireAudit } from './routes.ts';
 import {
   findLastCheckpoint,
   findLastEntry,
@@ -135,12 +136,6 @@ export function registerExportRoutes(scope: FastifyInstance, options: ExportRout
       throw new LogFault(`the last checkpoint has ${checkpoint.size} entries, and an export had ${below}`);
     return checkpoint;
   }
-}
-
-/** @throws Problem scope-missing */
-function requireAudit(token: AccessToken): void {
-  if (token.scopes.includes('audit')) return;
-  throw new Problem('scope-missing', { scope: 'audit' }, { headers: challenge('scope-missing', 'audit') });
 }
 
 function refused(error: unknown): never {

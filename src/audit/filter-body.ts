@@ -60,7 +60,8 @@ export function createFilterReader(catalogue: Catalogue, secrets: LogSecrets): F
   };
 }
 
-function readTime(pointer: string, value: string | undefined): Date | undefined {
+/** @throws Problem invalid-request when there is no such time */
+export function readTime(pointer: string, value: string | undefined): Date | undefined {
   if (value === undefined) return undefined;
   const time = new Date(value);
   if (!Number.isNaN(time.getTime()) && isCalendarDate(value.slice(0, 10))) return time;

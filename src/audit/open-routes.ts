@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { Problem } from '../errors.ts';
 import { isCleanText } from '../headers.ts';
-import { challenge, requireLiveClient } from '../identity/access-token.ts';
+import { requireLiveClient } from '../identity/access-token.ts';
 import { documented } from '../openapi.ts';
 import { malformedBody } from '../validation.ts';
 import { readEntry } from './entry-routes.ts';
@@ -9,6 +9,7 @@ import { openBodySchema, openOperation } from './open-documents.ts';
 import { encodeOpening, readOfficial } from './query-entry.ts';
 import type { ReceiptRoutesOptions } from './receipt-routes.ts';
 import { recordUnderAuthority } from './record.ts';
+import { requireAudit } from './routes.ts';
 import { findSealed } from './sealed.ts';
 import { findEntry, logUnavailable } from './tree.ts';
 
@@ -23,12 +24,7 @@ export function registerOpenRoutes(scope: FastifyInstance, options: ReceiptRoute
     '/v1/audit/entries/:index/open',
     {
       onRequest: (request, reply, done) => {
-        if (!admit(request, reply).scopes.includes('audit'))
-          throw new Problem(
-            'scope-missing',
-            { scope: 'audit' },
-            { headers: challenge('scope-missing', 'audit') },
-          );
+        requireAudit(admit(request, reply));
         done();
       },
       schema: documented(openOperation, { body: openBodySchema }),

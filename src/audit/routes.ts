@@ -92,6 +92,12 @@ export function registerAuditRoutes(scope: FastifyInstance, options: AuditRoutes
   );
 }
 
+/** What auditors alone may ask for. @throws Problem scope-missing */
+export function requireAudit(token: AccessToken): void {
+  if (token.scopes.includes('audit')) return;
+  throw new Problem('scope-missing', { scope: 'audit' }, { headers: challenge('scope-missing', 'audit') });
+}
+
 /** Auditors see all; a provider the exchanges on its datasets, a consumer its own. */
 export function visibilityOf(token: AccessToken): Visibility {
   if (token.scopes.includes('audit')) return 'all';

@@ -36,7 +36,7 @@ export const summaryOperation: Operation = {
     required: true,
     content: json(summaryBodySchema, {
       by: ['consumer', 'day'],
-      dataset: 'citizens',
+      purpose: 'marriage-registration',
       from: '2026-11-01T00:00:00.000Z',
     }),
   },

@@ -65,16 +65,17 @@ export function describe<Body>(
   secrets: LogSecrets,
   dataset: Dataset,
   { id, token, operation, request }: Incoming<Body>,
-  state: { authority: Authority; now: Date; known: NamedSubjects | null },
+  state: { authority: Authority; now: Date; known: NamedSubjects | null; run: number | null },
   outcome: Outcome<Body>,
 ): { entry: Entry; salt: Buffer | null } {
-  const { authority, now, known } = state;
+  const { authority, now, known, run } = state;
   const refused = outcome.kind === 'refused';
   const binding = refused || outcome.body === null ? null : commitToBody(secrets, id, outcome.body);
   const purposeKnown = request.purpose !== null && authority.purposes.has(request.purpose);
   const asked = request.body === null ? undefined : operation.listFields(request.body);
   const knownAsked = asked?.filter((name) => dataset.fields.has(name));
   const fields = refused ? knownAsked && [...new Set(knownAsked)] : outcome.decision.fields;
+  const details = refused ? undefined : outcome.release.details;
   const entry: Entry = {
     kind: 'exchange',
     id,
@@ -99,7 +100,7 @@ export function describe<Body>(
     code: refused ? outcome.problem.code : undefined,
     records: refused ? undefined : outcome.release.records,
     body: binding?.commitment,
-    details: refused ? undefined : outcome.release.details,
+    details: run === null ? details : { ...details, run },
   };
   return { entry, salt: binding?.salt ?? null };
 }

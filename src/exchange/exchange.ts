@@ -13,6 +13,7 @@ import { describe, nameSubjects, type Incoming, type Outcome, type Refused } fro
 import { newOccasion, rehearsedOccasion, type Occasion, type OccasionOf } from './occasion.ts';
 import type { ServedDataset } from './operation.ts';
 import { invalidRequest } from './request.ts';
+import type { Sequences } from './sequences.ts';
 
 /** What an exchange needs of the gateway. */
 export interface ExchangeContext {
@@ -21,6 +22,7 @@ export interface ExchangeContext {
   secrets: LogSecrets;
   sealer: Sealer;
   limits: Limits;
+  sequences: Sequences;
   now: () => Date;
 }
 
@@ -103,7 +105,12 @@ async function writeDown<Body>(
 ): Promise<{ outcome: Outcome<Body>; leaf: Leaf; salt: Buffer | null } | null> {
   const subjects = outcome.kind === 'refused' ? outcome.subjects : outcome.release.subjects;
   const known = subjects.length === 0 ? null : await nameSubjects(context, subjects, incoming.id);
-  const { entry, salt } = describe(context.secrets, dataset, incoming, { ...state, known }, outcome);
+  const asked = subjects.filter((one) => one.dataset === dataset.name && one.hidden !== true);
+  const run = context.sequences.note(
+    incoming.token.clientId,
+    asked.map(({ id }) => id),
+  );
+  const { entry, salt } = describe(context.secrets, dataset, incoming, { ...state, known, run }, outcome);
   try {
     return { outcome, leaf: encodeEntry(entry), salt };
   } catch (error) {

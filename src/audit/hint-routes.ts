@@ -1,0 +1,90 @@
+import type { FastifyInstance } from 'fastify';
+import { Problem } from '../errors.ts';
+import { requireLiveClient } from '../identity/access-token.ts';
+import { documented } from '../openapi.ts';
+import { languageOf } from '../problem.ts';
+import { invalidBody, readTime } from './filter-body.ts';
+import { hintsOperation, hintsQuerySchema, maxSpanDays } from './hint-documents.ts';
+import { rules, type Hint } from './hint-rules.ts';
+import { findHints, maxHintEntries } from './hints.ts';
+import { createOfficeHours } from './office-hours.ts';
+import { encodeQuery, readOfficial } from './query-entry.ts';
+import { recordUnderAuthority } from './record.ts';
+import { requireAudit, type AuditRoutesOptions } from './routes.ts';
+
+const dayMs = 24 * 60 * 60 * 1000;
+const defaultSpanDays = 7;
+
+/** The route by which auditors learn what to look at. The look is an entry before it is answered. */
+export function registerHintRoutes(
+  scope: FastifyInstance,
+  options: AuditRoutesOptions & { timeZone: string },
+): void {
+  const { database, authority, log, tokens, admit, now, timeZone } = options;
+  const office = createOfficeHours(timeZone);
+
+  scope.get<{ Querystring: { from?: string; to?: string } }>(
+    '/v1/audit/hints',
+    {
+      onRequest: (request, reply, done) => {
+        requireAudit(admit(request, reply));
+        done();
+      },
+      schema: documented(hintsOperation, { querystring: hintsQuerySchema }),
+    },
+    async (request, reply) => {
+      const token = tokens.verify(request.headers.authorization);
+      requireAudit(token);
+      const official = readOfficial(request);
+      requireLiveClient(authority.current(), token);
+      const to = readTime('#/to', request.query.to) ?? now();
+      const from = readTime('#/from', request.query.from) ?? new Date(to.getTime() - defaultSpanDays * dayMs);
+      if (from >= to || to.getTime() - from.getTime() > maxSpanDays * dayMs) throw badSpan();
+      const hints = await findHints(database, { from, to }, office).catch((error: unknown) => {
+        throw new Problem('store-unavailable', {}, { cause: error });
+      });
+      if (hints === null) throw tooManyEntries();
+
+      await recordUnderAuthority(log, authority, (current) => {
+        requireLiveClient(current, token);
+        const details = { from: from.toISOString(), to: to.toISOString() };
+        const query = { operation: 'hints', records: hints.length, details };
+        const leaf = encodeQuery(request, { token, official, time: now() }, query);
+        return Promise.resolve({ leaf, result: undefined });
+      });
+      const language = languageOf(request);
+      return reply
+        .header('exchange-id', request.id)
+        .header('cache-control', 'no-store')
+        .header('content-language', language)
+        .header('vary', 'Accept-Language')
+        .send({ items: hints.map((hint) => present(hint, language)), next: null });
+    },
+  );
+}
+
+function present({ rule, from, to, ...hint }: Hint, language: 'en' | 'zh'): object {
+  const { title, text } = rules[rule];
+  return {
+    rule,
+    title: title[language],
+    text: text[language],
+    from: from.toISOString(),
+    to: to.toISOString(),
+    ...hint,
+  };
+}
+
+function badSpan(): Problem {
+  return invalidBody('#/from', {
+    en: `must be before the end, and at most ${maxSpanDays} days before it`,
+    zh: `必须早于结束时间，且不超过 ${maxSpanDays} 天`,
+  });
+}
+
+function tooManyEntries(): Problem {
+  return invalidBody('#/from', {
+    en: `leaves more than ${maxHintEntries} entries to look at: name a shorter time`,
+    zh: `需查看的条目超过 ${maxHintEntries} 条：请缩短时间`,
+  });
+}

@@ -1,0 +1,94 @@
+import { sql } from 'kysely';
+import type { Database } from '../db/database.ts';
+import { highest, lowest } from './filter.ts';
+import { watchAll, type Fact, type Hint, type OfficeHours } from './hint-rules.ts';
+
+/** Entries that one statement reads. */
+const stepEntries = 2000;
+/** How many entries the rules look at: what is more wants a shorter time. */
+export const maxHintEntries = 300_000;
+
+/**
+ * Reads the exchanges of a time from the log, in short statements, and has the rules look at each. What is kept is what
+ * the rules keep.
+ *
+ * @returns what they found; null when there are more entries than the rules look at
+ */
+export async function findHints(
+  database: Database,
+  span: { from: Date; to: Date },
+  office: OfficeHours,
+): Promise<Hint[] | null> {
+  const { rows } = await sql<{ low: number; end: number | null }>`
+    select ${lowest(span)} as low, least(${highest(span, null)},
+      (select index + 1 from audit.entry order by index desc limit 1)) as end`.execute(database);
+  const { low, end } = rows[0]!;
+  if (end !== null && end - low > maxHintEntries) return null;
+  const watch = watchAll(office);
+  for (let next = low; end !== null && next < end; next += stepEntries)
+    for (const fact of await readFacts(database, span, next, Math.min(end, next + stepEntries)))
+      watch.take(fact);
+  return watch.end();
+}
+
+interface Row {
+  index: number;
+  at: Date;
+  consumer: string;
+  official: string | null;
+  purpose: string | null;
+  case_no: string | null;
+  outcome: string;
+  operation: string;
+  subjects: number;
+  records: number | null;
+  run: number | null;
+}
+
+async function readFacts(
+  database: Database,
+  { from, to }: { from: Date; to: Date },
+  start: number,
+  end: number,
+): Promise<Fact[]> {
+  const { rows } = await sql<Row>`
+    select e.index, j."time" as at, j.consumer, j.official ->> 'id' as official, j.purpose, j."case" as case_no,
+      j.outcome, j.operation, coalesce(cardinality(j.subjects), 0) as subjects, j.records,
+      (j.details ->> 'run')::int as run
+    from audit.entry e
+    cross join lateral json_to_record(convert_from(e.bytes, 'UTF8')::json) as j(
+      kind text, "time" timestamptz, consumer text, official json, purpose text, "case" text, outcome text,
+      operation text, subjects text[], records int, details json)
+    where e.index >= ${start} and e.index < ${end} and j.kind = 'exchange' and j.consumer is not null
+      and j."time" >= ${from} and j."time" < ${to}
+    order by e.index`.execute(database);
+  return rows.map(readFact);
+}
+
+function readFact({ index, at, consumer, official, purpose, case_no, outcome, ...row }: Row): Fact {
+  const { operation, subjects, records, run } = row;
+  return {
+    index,
+    time: at,
+    consumer,
+    official,
+    purpose,
+    hasCase: case_no !== null,
+    outcome,
+    subjects,
+    absent: countAbsent({ operation, outcome, subjects, records }),
+    run: run ?? 0,
+  };
+}
+
+/** A batch tells how many records it found; persons whom records name are among its subjects, so it may tell too few. */
+function countAbsent({
+  operation,
+  outcome,
+  subjects,
+  records,
+}: Pick<Row, 'operation' | 'outcome' | 'subjects' | 'records'>): number {
+  if (outcome === 'refused' || operation === 'search') return 0;
+  if (operation === 'batch') return Math.max(0, subjects - (records ?? 0));
+  return outcome === 'absent' ? 1 : 0;
+}
