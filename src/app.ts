@@ -12,6 +12,7 @@ import { registerReceiptRoutes } from './audit/receipt-routes.ts';
 import { registerAuditRoutes } from './audit/routes.ts';
 import { registerSummaryRoutes } from './audit/summary-routes.ts';
 import { describeError } from './describe-error.ts';
+import { registerDisclosureRoutes } from './disclosures/routes.ts';
 import { Problem } from './errors.ts';
 import { createGate } from './exchange/gate.ts';
 import { registerExchangeRoutes } from './exchange/routes.ts';
@@ -91,6 +92,15 @@ export async function buildApp(gateway: Gateway, logTo?: DestinationStream): Pro
         const signer = { name: config.logOrigin, key: gateway.keys.log };
         registerExportRoutes(scope, { ...proofs, readFilter, database: searches, signer });
         registerOpenRoutes(scope, proofs);
+        registerDisclosureRoutes(scope, {
+          database: searches,
+          catalogue,
+          context: exchanges,
+          tokens,
+          admit,
+          issuer,
+          sandbox: config.embedded,
+        });
         registerLogRoutes(scope, {
           db: gateway.searchPool,
           keys: logKeys,

@@ -10,6 +10,7 @@ import { UserError } from './errors.ts';
 /** The table of commands: those of a word are imported when it is typed, because most need but a part of all. */
 const operator = async (): Promise<Command[]> => (await import('./operator-commands.ts')).operatorCommands;
 const identity = async (): Promise<Command[]> => (await import('./identity/commands.ts')).identityCommands;
+const idps = async (): Promise<Command[]> => (await import('./identity/idp-commands.ts')).idpCommands;
 const grants = async (): Promise<Command[]> => (await import('./grants/commands.ts')).grantCommands;
 const records = async (): Promise<Command[]> => (await import('./records/commands.ts')).recordCommands;
 const catalogue = async (): Promise<Command[]> => (await import('./catalogue/commands.ts')).catalogueCommands;
@@ -22,6 +23,7 @@ const commandsOf: Record<string, () => Promise<Command[]>> = {
   openapi: operator,
   department: identity,
   client: identity,
+  idp: idps,
   purpose: grants,
   grant: grants,
   load: records,

@@ -31,7 +31,13 @@ export async function listStaleDocuments(): Promise<string[]> {
 async function makeDocuments(): Promise<Map<string, string>> {
   const config = readConfig('home', { LOG_LEVEL: 'silent' });
   const catalogue = loadCatalogue();
-  const nobody = { version: 0, clients: new Map(), purposes: new Map(), grantsOf: () => [] };
+  const nobody = {
+    version: 0,
+    clients: new Map(),
+    purposes: new Map(),
+    identityProviders: new Map(),
+    grantsOf: () => [],
+  };
   const gateway = assembleGateway(
     {
       config,

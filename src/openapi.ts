@@ -181,6 +181,7 @@ function document(version: number): object {
         description: 'Exchanges: each is an entry in the audit log before it is answered.',
       },
       { name: 'Audit', description: 'Who asked for what.' },
+      { name: 'Disclosures', description: 'Who asked for my data: for the subjects themselves.' },
       { name: 'Log', description: 'The transparency log: its checkpoint, tiles and entries.' },
       { name: 'Authentication', description: 'Access tokens (OAuth 2.0 client credentials, RFC 9068).' },
       { name: 'Problems', description: 'What errors mean, as pages for people.' },

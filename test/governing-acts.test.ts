@@ -9,6 +9,7 @@ import { runMigrations } from '../src/db/migrate.ts';
 import { rememberSettings } from '../src/db/settings.ts';
 import { grantCommands } from '../src/grants/commands.ts';
 import { identityCommands } from '../src/identity/commands.ts';
+import { idpCommands } from '../src/identity/idp-commands.ts';
 import { keyId } from '../src/keys.ts';
 import { operatorCommands } from '../src/operator-commands.ts';
 import { recordCommands } from '../src/records/commands.ts';
@@ -23,6 +24,7 @@ import { checkAuditLog, keys, logOrigin, startGateway } from './helper.ts';
 const commands = [
   ...operatorCommands,
   ...identityCommands,
+  ...idpCommands,
   ...grantCommands,
   ...recordCommands,
   ...catalogueCommands,
@@ -36,6 +38,8 @@ const leaves: Record<string, { kind: string; operation: string } | { nothing: st
   'department add': { kind: 'client', operation: 'department-add' },
   'client add': { kind: 'client', operation: 'client-add' },
   'client revoke': { kind: 'client', operation: 'client-revoke' },
+  'idp add': { kind: 'client', operation: 'idp-add' },
+  'idp remove': { kind: 'client', operation: 'idp-remove' },
   'purpose add': { kind: 'purpose', operation: 'purpose-add' },
   'grant add': { kind: 'grant', operation: 'grant-add' },
   'grant revoke': { kind: 'grant', operation: 'grant-revoke' },
@@ -48,6 +52,7 @@ const leaves: Record<string, { kind: string; operation: string } | { nothing: st
   'audit archive': { kind: 'migration', operation: 'archive' },
   'department list': { nothing: 'shows the register, not the log' },
   'client list': { nothing: 'shows the register, not the log' },
+  'idp list': { nothing: 'shows the register, not the log' },
   'purpose list': { nothing: 'shows the register, not the log' },
   'grant list': { nothing: 'shows the register, not the log' },
   'dataset list': { nothing: 'shows schemas' },
@@ -144,6 +149,20 @@ await t.test('departments and clients, added and revoked', async (t) => {
   t.notOk(JSON.stringify(left).includes(said.client_secret as string), 'not its secret');
   covered.add('client add');
   await act(t, ['client', 'revoke', client], { details: { client, department: 'forestry' } });
+});
+
+await t.test('identity providers, with their public keys, and taken out', async (t) => {
+  const { publicKey } = generateKeyPairSync('ed25519');
+  const jwk = { ...publicKey.export({ format: 'jwk' }), kid: 'login-1' };
+  const file = join(folder, 'jwks.json');
+  writeFileSync(file, JSON.stringify({ keys: [jwk] }));
+  const issuer = 'https://login.example';
+  const { kid, ...members } = jwk;
+  const details = { issuer, keys: [{ kid, jwk: members }] };
+  await act(t, ['idp', 'add', issuer, '--jwks', file], { details });
+  const { left } = await run(t, ['idp', 'add', issuer, '--jwks', file]);
+  t.match(left, [{ kind: 'client', operation: 'idp-keys', details }]);
+  await act(t, ['idp', 'remove', issuer], { details: { issuer } });
 });
 
 await t.test('purposes with their texts, grants with all their terms', async (t) => {

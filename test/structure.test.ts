@@ -26,6 +26,7 @@ const layers: [name: string, patterns: string[]][] = [
       'audit/*.ts',
       'witness/*.ts',
       'problems/*.ts',
+      'disclosures/*.ts',
     ],
   ],
   ['db', ['db/*.ts']],

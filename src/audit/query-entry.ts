@@ -17,11 +17,14 @@ export function findOfficial(request: FastifyRequest): string | null {
   return text;
 }
 
+/** What a look's entry says besides who looked. */
+type Looked = Partial<Omit<Entry, 'kind' | 'id' | 'time' | 'client' | 'official'>>;
+
 /** The entry that a look into the log is itself. @param asked what was looked for, without plain ids */
 export function encodeQuery(
   request: FastifyRequest,
   by: { token: { department: string; clientId: string }; official: string | null; time: Date },
-  asked: Pick<Entry, 'operation' | 'records' | 'subject_key' | 'details'>,
+  asked: Looked,
 ): Leaf {
   return encodeLook(request, by, { kind: 'query', ...asked });
 }
@@ -38,7 +41,7 @@ export function encodeOpening(
 function encodeLook(
   request: FastifyRequest,
   by: { token: { department: string; clientId: string }; official: string | null; time: Date },
-  look: Pick<Entry, 'kind' | 'operation' | 'records' | 'subject_key' | 'details'>,
+  look: Looked & Pick<Entry, 'kind'>,
 ): Leaf {
   return encodeEntry({
     id: request.id,

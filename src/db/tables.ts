@@ -1,3 +1,4 @@
+import type { JsonWebKey } from 'node:crypto';
 import type { ColumnType, Generated } from 'kysely';
 
 /** The tables that code reaches through Kysely; the audit log's own are reached by its SQL alone. */
@@ -6,6 +7,7 @@ export interface Tables {
   'registry.client': ClientTable;
   'registry.purpose': PurposeTable;
   'registry.grant': GrantTable;
+  'registry.identity_provider': IdentityProviderTable;
   'registry.setting': { key: string; value: string };
 }
 
@@ -35,6 +37,13 @@ export interface PurposeTable {
   requires: string[];
   confidential_days: Generated<number>;
   created_at: CreatedAt;
+}
+
+/** Keys are written as JSON text, and read as what it says. */
+export interface IdentityProviderTable {
+  issuer: string;
+  keys: ColumnType<{ kid: string; jwk: JsonWebKey }[], string, string>;
+  added_at: CreatedAt;
 }
 
 /** The states that are stored; `expired` follows from `valid_until`. */

@@ -2,12 +2,15 @@ import type pg from 'pg';
 import { openLink } from '../db/connection.ts';
 import { UserError, type Text } from '../errors.ts';
 import type { Client } from '../identity/clients.ts';
+import { toProviderKey, type ProviderKey, type StoredProviderKey } from '../identity/provider-keys.ts';
 import type { StoredGrantStatus } from '../db/tables.ts';
 
 export interface Purpose {
   code: string;
   title: Text;
   requires: string[];
+  /** For how many days after an exchange its subjects are not told. */
+  confidentialDays: number;
 }
 
 export interface Grant {
@@ -32,6 +35,8 @@ export interface Authority {
   version: number;
   clients: ReadonlyMap<string, Client>;
   purposes: ReadonlyMap<string, Purpose>;
+  /** The keys of the identity providers, by issuer. */
+  identityProviders: ReadonlyMap<string, readonly ProviderKey[]>;
   /** The grants of a consumer for a dataset that are active or suspended; time may have ended them. */
   grantsOf(consumer: string, dataset: string): readonly Grant[];
 }
@@ -51,7 +56,14 @@ const listenTestMs = 3000;
 interface AuthorityRow {
   version: number;
   clients: { id: string; department: string; roles: string[]; secret_hash: string | null }[];
-  purposes: { code: string; title_en: string; title_zh: string; requires: string[] }[];
+  purposes: {
+    code: string;
+    title_en: string;
+    title_zh: string;
+    requires: string[];
+    confidential_days: number;
+  }[];
+  identity_providers: { issuer: string; keys: StoredProviderKey[] }[];
   grants: {
     id: string;
     consumer: string;
@@ -75,7 +87,9 @@ const readAll = `
        'secret_hash', encode(secret_hash, 'hex'))), '[]')
      from registry.client where revoked_at is null) as clients,
     (select coalesce(json_agg(json_build_object('code', code, 'title_en', title_en, 'title_zh', title_zh,
-       'requires', requires)), '[]') from registry.purpose) as purposes,
+       'requires', requires, 'confidential_days', confidential_days)), '[]') from registry.purpose) as purposes,
+    (select coalesce(json_agg(json_build_object('issuer', issuer, 'keys', keys)), '[]')
+     from registry.identity_provider) as identity_providers,
     (select coalesce(json_agg(json_build_object('id', id, 'consumer', consumer, 'dataset', dataset,
        'fields', fields, 'plain_fields', plain_fields, 'verify_fields', verify_fields, 'purposes', purposes, 'status', status,
        'valid_from_ms', floor(extract(epoch from valid_from) * 1000),
@@ -117,10 +131,13 @@ export async function readAuthority(pool: pg.Pool): Promise<Authority> {
       ]),
     ),
     purposes: new Map(
-      row.purposes.map(({ code, title_en, title_zh, requires }) => [
+      row.purposes.map(({ code, title_en, title_zh, requires, confidential_days }) => [
         code,
-        { code, title: { en: title_en, zh: title_zh }, requires },
+        { code, title: { en: title_en, zh: title_zh }, requires, confidentialDays: confidential_days },
       ]),
+    ),
+    identityProviders: new Map(
+      row.identity_providers.map(({ issuer, keys }) => [issuer, keys.map(toProviderKey)]),
     ),
     grantsOf: (consumer, dataset) => grants.get(`${consumer} ${dataset}`) ?? [],
   };

@@ -49,7 +49,8 @@ function decide(
   const authority: Authority = {
     version: 1,
     clients: new Map(),
-    purposes: new Map(purposes.map((code) => [code, { code, title, requires: [] }])),
+    identityProviders: new Map(),
+    purposes: new Map(purposes.map((code) => [code, { code, title, requires: [], confidentialDays: 0 }])),
     grantsOf: (consumer, dataset) =>
       grants.filter((one) => one.consumer === consumer && one.dataset === dataset),
   };

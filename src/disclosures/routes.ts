@@ -1,0 +1,202 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { makeCursor, readCursor } from '../audit/cursor.ts';
+import { canonicalJson, subjectRef, type Entry, type Leaf } from '../audit/entry.ts';
+import { encodeQuery, readOfficial } from '../audit/query-entry.ts';
+import { recordUnderAuthority } from '../audit/record.ts';
+import type { Catalogue, Dataset } from '../catalogue/catalogue.ts';
+import type { Database } from '../db/database.ts';
+import { Problem, type Fault } from '../errors.ts';
+import { nameSubjects } from '../exchange/describe.ts';
+import type { ExchangeContext } from '../exchange/exchange.ts';
+import { checkId } from '../exchange/rights.ts';
+import type { Authority } from '../grants/authority.ts';
+import { challenge, requireLiveClient, type AccessToken, type Tokens } from '../identity/access-token.ts';
+import type { Admit } from '../identity/admission.ts';
+import { assertionFaults, checkAssertion, type AssertionFault } from '../identity/assertion.ts';
+import { useAssertion } from '../identity/providers.ts';
+import { documented } from '../openapi.ts';
+import { malformedBody } from '../validation.ts';
+import { findExchanges, present, readDepartmentTitles, type Disclosure } from './disclosures.ts';
+import { disclosuresBodySchema, disclosuresOperation } from './documents.ts';
+
+export interface DisclosureRoutesOptions {
+  database: Database;
+  catalogue: Catalogue;
+  context: Pick<ExchangeContext, 'authority' | 'log' | 'secrets' | 'sealer' | 'now'>;
+  tokens: Tokens;
+  admit: Admit;
+  /** The audience of login assertions. */
+  issuer: string;
+  /** Made-up data alone: the portal's word is enough where there is no assertion. */
+  sandbox: boolean;
+}
+
+interface Body {
+  dataset: string;
+  id: string;
+  assertion?: string;
+  after?: string | null;
+  limit?: number;
+}
+
+/** What is asked, once it is well formed. */
+interface Asked {
+  dataset: Dataset;
+  id: string;
+  refs: string[];
+  assertion: string | undefined;
+  limit: number;
+  before: number | null;
+  cursorScope: string;
+}
+
+/** On whose word the subject is there, as the entry tells it. */
+type Proof = { assertion: 'portal' } | { assertion: 'proven'; identity_provider: string };
+
+const defaultLimit = 50;
+
+/** The route by which a portal shows subjects who asked for their data. Each look is an entry, before it is answered. */
+export function registerDisclosureRoutes(scope: FastifyInstance, options: DisclosureRoutesOptions): void {
+  const { database, catalogue, context, tokens, admit, issuer, sandbox } = options;
+  const { authority, log, secrets, now } = context;
+
+  scope.post<{ Body: Body }>(
+    '/v1/disclosures',
+    {
+      onRequest: (request, reply, done) => {
+        requireDisclose(admit(request, reply));
+        done();
+      },
+      schema: documented(disclosuresOperation, { body: disclosuresBodySchema }),
+    },
+    async (request, reply) => {
+      const token = tokens.verify(request.headers.authorization);
+      const official = readOfficial(request);
+      const asked = readAsked(request.body, token);
+      const login = createLogin(asked);
+
+      const { result } = await recordUnderAuthority(log, authority, async (current): Promise<Made> => {
+        requireLiveClient(current, token);
+        const proof = await login(current);
+        const enter = (more: Looked): Promise<Leaf> => encodeLook(request, { token, official }, asked, more);
+        if (typeof proof === 'string')
+          return {
+            leaf: await enter({ outcome: 'refused', code: 'invalid-request', details: { assertion: proof } }),
+            result: assertionRefused(proof),
+          };
+        const subject = { dataset: asked.dataset.name, refs: asked.refs };
+        const state = { purposes: current.purposes, now: now() };
+        const found = await findExchanges(database, subject, state, asked).catch(storeUnavailable);
+        const departments = await readDepartmentTitles(database).catch(storeUnavailable);
+        const { shown, withheld, next } = found;
+        const leaf = await enter({
+          records: shown.length,
+          details: { ...proof, shown: shown.length, withheld },
+        });
+        const titles = { departments, purposes: current.purposes, catalogue };
+        return { leaf, result: { items: shown.map((entry) => present(entry, titles)), next } };
+      });
+
+      if (result instanceof Problem) throw result;
+      const { items, next } = result;
+      return reply
+        .header('exchange-id', request.id)
+        .header('cache-control', 'no-store')
+        .send({ items, next: next === null ? null : makeCursor(secrets, asked.cursorScope, next, now()) });
+    },
+  );
+
+  function readAsked(body: Body, token: AccessToken): Asked {
+    const { id, assertion, after, limit = defaultLimit } = body;
+    const dataset = catalogue.findNewest(body.dataset);
+    if (dataset === null) throw invalidBody('#/dataset', { en: 'is not a dataset', zh: '没有该数据集' });
+    checkId(dataset, id);
+    const refs = [false, true].map((hidden) => subjectRef(secrets, dataset.name, id, hidden));
+    const cursorScope = canonicalJson({ disclosures: refs, client: token.clientId });
+    const before = after == null ? null : readCursor(secrets, cursorScope, after, now());
+    if (after != null && before === null)
+      throw invalidBody('#/after', {
+        en: 'is not a cursor of this list, or older than a day',
+        zh: '不是本列表的游标，或已超过一天',
+      });
+    return { dataset, id, refs, assertion, limit, before, cursorScope };
+  }
+
+  /**
+   * Proves the subject's login under an authority, as often as it is asked; the first page uses the assertion up.
+   *
+   * @throws Problem store-unavailable
+   */
+  function createLogin(asked: Asked): (current: Authority) => Promise<Proof | AssertionFault> {
+    const { assertion, dataset, id, before } = asked;
+    let unused = before === null;
+    return async (current) => {
+      if (assertion === undefined) return sandbox ? { assertion: 'portal' } : 'missing';
+      const expected = { audience: issuer, subject: { dataset: dataset.name, id }, now: now() };
+      const proven = checkAssertion(current.identityProviders, assertion, expected);
+      if (typeof proven === 'string') return proven;
+      if (unused && !(await useAssertion(database, proven).catch(storeUnavailable))) return 'used';
+      unused = false;
+      return { assertion: 'proven', identity_provider: proven.issuer };
+    };
+  }
+
+  /**
+   * The entry of a look. It has no consumer: departments find their own entries by that, and what is withheld from the
+   * subject is not for the portal either.
+   */
+  async function encodeLook(
+    request: FastifyRequest,
+    by: { token: AccessToken; official: string },
+    { dataset, id }: Asked,
+    { details, ...looked }: Looked,
+  ): Promise<Leaf> {
+    const subjects = [{ dataset: dataset.name, id }];
+    const known = await nameSubjects(context, subjects, request.id);
+    return encodeQuery(
+      request,
+      { ...by, time: now() },
+      {
+        ...looked,
+        operation: 'disclosure',
+        consumer: undefined,
+        dataset: dataset.name,
+        subjects: known.refs,
+        sealed: known.sealed,
+        data_key: known.dataKeyId,
+        subject_key: secrets.subjectKeyId,
+        details: { department: by.token.department, ...details },
+      },
+    );
+  }
+}
+
+/** A look's entry, and what it answers once that is durable. */
+interface Made {
+  leaf: Leaf;
+  result: Problem | { items: Disclosure[]; next: number | null };
+}
+
+type Looked = Pick<Entry, 'outcome' | 'code' | 'records'> & { details: Record<string, unknown> };
+
+function requireDisclose(token: AccessToken): void {
+  if (token.scopes.includes('disclose')) return;
+  const rule = { en: 'the token must have the scope disclose', zh: '令牌必须具有 disclose 权限范围' };
+  throw new Problem(
+    'scope-missing',
+    { scope: 'disclose' },
+    { headers: challenge('scope-missing', 'disclose'), explain: { rule } },
+  );
+}
+
+function assertionRefused(fault: AssertionFault): Problem {
+  return invalidBody('#/assertion', assertionFaults[fault]);
+}
+
+function invalidBody(pointer: string, detail: Fault['detail']): Problem {
+  return new Problem('invalid-request', { reason: malformedBody }, { errors: [{ pointer, detail }] });
+}
+
+function storeUnavailable(error: unknown): never {
+  throw error instanceof Problem ? error : new Problem('store-unavailable', {}, { cause: error });
+}
