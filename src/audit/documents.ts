@@ -167,7 +167,8 @@ export const searchOperation: Operation = {
   summary: 'Search the audit log, newest entries first',
   description:
     'Auditors see every entry, providers the exchanges on their datasets, consumers their own. The query is an ' +
-    'entry itself. A page may be short and still have `next`.',
+    'entry itself; for the same first page again and again, auditors leave one a minute, but for subjects. A page may be ' +
+    'short and still have `next`.',
   tags: ['Audit'],
   parameters: [officialParameter, ref('parameters', 'AcceptLanguage'), ref('parameters', 'Traceparent')],
   requestBody: {

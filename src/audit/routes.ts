@@ -11,7 +11,8 @@ import { searchBodySchema, searchOperation } from './documents.ts';
 import { canonicalJson, type LogSecrets } from './entry.ts';
 import { describeFilter, invalidBody, type FilterBody, type FilterReader } from './filter-body.ts';
 import type { Visibility } from './filter.ts';
-import { findEntries, type FoundEntry } from './query.ts';
+import { createPolls, repeatsWithinSeconds } from './polls.ts';
+import { findEntries, type EntryPage, type FoundEntry } from './query.ts';
 import { encodeQuery, readOfficial } from './query-entry.ts';
 import { recordUnderAuthority } from './record.ts';
 
@@ -40,6 +41,7 @@ const staleCursor = {
 /** The routes by which auditors query the log. Each query is an entry itself, before it is answered. */
 export function registerAuditRoutes(scope: FastifyInstance, options: AuditRoutesOptions): void {
   const { database, readFilter, authority, log, secrets, tokens, admit, now } = options;
+  const polls = createPolls(now);
 
   scope.post<{ Body: SearchBody }>(
     '/v1/audit/entries/search',
@@ -60,27 +62,37 @@ export function registerAuditRoutes(scope: FastifyInstance, options: AuditRoutes
       const before = after === null ? null : readCursor(secrets, cursorScope, after, now());
       if (after !== null && before === null) throw invalidBody('#/after', staleCursor);
 
-      const recorded = await recordUnderAuthority(log, authority, async (current) => {
-        requireLiveClient(current, token);
-        const found = await findEntries(database, filter, visibility, { before, limit }).catch(
-          (error: unknown) => {
-            throw new Problem('store-unavailable', {}, { cause: error });
-          },
-        );
-        const leaf = encodeQuery(
-          request,
-          { token, official, time: now() },
-          {
-            operation: 'entries-search',
-            records: found.entries.length,
-            subject_key: filter.subjectRefs === undefined ? undefined : secrets.subjectKeyId,
-            details: describeFilter(filter),
-          },
-        );
-        return { leaf, result: found };
-      });
-
-      const { entries, next } = recorded.result;
+      const find = (): Promise<EntryPage> =>
+        findEntries(database, filter, visibility, { before, limit }).catch((error: unknown) => {
+          throw new Problem('store-unavailable', {}, { cause: error });
+        });
+      const isPoll = visibility === 'all' && before === null && filter.subjectRefs === undefined;
+      const poll = canonicalJson({ query: cursorScope, official, limit });
+      const enter = async (): Promise<EntryPage> => {
+        const time = now();
+        const { result } = await recordUnderAuthority(log, authority, async (current) => {
+          requireLiveClient(current, token);
+          const found = await find();
+          const leaf = encodeQuery(
+            request,
+            { token, official, time },
+            {
+              operation: 'entries-search',
+              records: found.entries.length,
+              subject_key: filter.subjectRefs === undefined ? undefined : secrets.subjectKeyId,
+              details: {
+                ...describeFilter(filter),
+                ...(isPoll && { repeats_within_s: repeatsWithinSeconds }),
+              },
+            },
+          );
+          return { leaf, result: found };
+        });
+        if (isPoll) polls.cover(poll, time);
+        return result;
+      };
+      requireLiveClient(authority.current(), token);
+      const { entries, next } = isPoll && polls.isCovered(poll) ? await find() : await enter();
       return reply
         .header('exchange-id', request.id)
         .header('cache-control', 'no-store')
