@@ -72,7 +72,7 @@ const example = {
   id: '5f0c3a52-6d1e-4b8e-9a5f-3f6f0a5c2b11',
   time: '2026-11-23T09:00:00.000Z',
   department: { code: 'civil-affairs', title: { zh: '民政厅', en: 'Civil Affairs' } },
-  dataset: { code: 'citizens', title: { zh: '人口', en: 'Citizens' } },
+  dataset: { code: 'example', title: { zh: '示例', en: 'Example' } },
   operation: 'read',
   purpose: { code: 'marriage-registration', title: { zh: '婚姻登记', en: 'Marriage registration' } },
   fields: [{ code: 'name', title: { zh: '姓名', en: 'Name' } }],
@@ -103,7 +103,7 @@ export const disclosuresOperation: Operation = {
   ],
   requestBody: {
     required: true,
-    content: json(disclosuresBodySchema, { dataset: 'citizens', id: '999901198804120024', limit: 20 }),
+    content: json(disclosuresBodySchema, { dataset: 'example', id: '999901198804120024', limit: 20 }),
   },
   responses: {
     200: {
