@@ -105,7 +105,9 @@ async function writeDown<Body>(
 ): Promise<{ outcome: Outcome<Body>; leaf: Leaf; salt: Buffer | null } | null> {
   const subjects = outcome.kind === 'refused' ? outcome.subjects : outcome.release.subjects;
   const known = subjects.length === 0 ? null : await nameSubjects(context, subjects, incoming.id);
-  const asked = subjects.filter((one) => one.dataset === dataset.name && one.hidden !== true);
+  // A search names nobody: whom it finds stand in order by themselves.
+  const names = incoming.operation.name !== 'search';
+  const asked = subjects.filter((one) => names && one.dataset === dataset.name && one.hidden !== true);
   const run = context.sequences.note(
     incoming.token.clientId,
     asked.map(({ id }) => id),

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { createSequences, minRun } from '../../src/exchange/sequences.ts';
+import { checkAuditLog, startGateway } from '../helper.ts';
 
 const idAt = (n: number): string => `99990119880412${String(n).padStart(3, '0')}X`;
 const upTo = (count: number, step = 1): string[] =>
@@ -52,3 +53,44 @@ await t.test('is the same for a batch as for its ids one by one', (t) => {
   );
   t.end();
 });
+
+await t.test('the entry of a batch tells of a run, and that of a search of none', async (t) => {
+  const test = await startGateway(t);
+  const token = await test.token('civil-affairs');
+  await test.grant({
+    consumer: 'civil-affairs',
+    dataset: 'citizens',
+    fields: ['id', 'name', 'region_code'],
+    plainFields: ['id', 'name'],
+    purposes: ['marriage-registration'],
+  });
+  const ids = Array.from({ length: 12 }, (_, i) =>
+    withCheck(`99990119880412${String(107 + i).padStart(3, '0')}`),
+  );
+  const person = { name: '相邻', sex: 'female', birth_date: '1988-04-12', region_code: '999901' };
+  for (const id of ids)
+    await test.pool.query(
+      'insert into store.citizens (id, name, sex, birth_date, region_code) values ($1, $2, $3, $4, $5)',
+      [id, ...Object.values(person)],
+    );
+  const found = await test.ask(
+    'search',
+    'citizens',
+    { where: { name: person.name }, fields: ['id'] },
+    { token },
+  );
+  t.equal(found.json<{ items: unknown[] }>().items.length, ids.length);
+  t.notOk('run' in ((await test.entryOf(found)).details as object));
+  const batch = await test.ask('batch', 'citizens', { ids, fields: ['name'] }, { token });
+  t.match(await test.entryOf(batch), { details: { run: ids.length } });
+  const read = await test.read('citizens', { id: ids[0] }, { token });
+  t.notOk('details' in (await test.entryOf(read)), 'nor that of a read of somebody else');
+  await checkAuditLog(t, test);
+});
+
+/** The id with its check character (GB 11643). */
+function withCheck(body: string): string {
+  const weights = [7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2];
+  const sum = weights.reduce((total, weight, i) => total + weight * Number(body[i]), 0);
+  return body + '10X98765432'[sum % 11]!;
+}
