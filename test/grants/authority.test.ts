@@ -61,6 +61,7 @@ await t.test('holds the clients, purposes and grants that the database has', asy
     code: 'social-assistance',
     title: { en: 'Review of social assistance', zh: '社会救助审核' },
     requires: ['case', 'official'],
+    confidentialDays: 0,
   });
   t.strictSame(
     authority.grantsOf('taxation', 'citizens').find((grant) => grant.id === id),
