@@ -1,7 +1,8 @@
 import { json, problems, ref, type Operation } from '../openapi.ts';
 import { officialParameter, searchProblems, time } from './documents.ts';
 import { maxHintEntries } from './hints.ts';
-import { maxEntriesNamed, rules } from './hint-rules.ts';
+import { rules } from './hint-rules.ts';
+import { maxEntriesNamed } from './hint-watches.ts';
 
 export const maxSpanDays = 31;
 

@@ -1,7 +1,8 @@
 import { sql } from 'kysely';
 import type { Database } from '../db/database.ts';
 import { highest, lowest } from './filter.ts';
-import { watchAll, type Fact, type Hint, type OfficeHours } from './hint-rules.ts';
+import { watchAll } from './hint-rules.ts';
+import { type Fact, type Hint, type OfficeHours } from './hint-watches.ts';
 
 /** Entries that one statement reads. */
 const stepEntries = 2000;

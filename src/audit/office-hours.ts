@@ -1,4 +1,4 @@
-import type { OfficeHours } from './hint-rules.ts';
+import type { OfficeHours } from './hint-watches.ts';
 
 /** Nobody is expected at work before and after these hours. */
 const firstHour = 6;

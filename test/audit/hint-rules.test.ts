@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
+import { watchAll } from '../../src/audit/hint-rules.ts';
 import {
   leastAbsent,
   leastOff,
@@ -8,11 +9,10 @@ import {
   leastRun,
   leastSubjects,
   leastWithoutCase,
-  watchAll,
   type Fact,
   type Hint,
   type OfficeHours,
-} from '../../src/audit/hint-rules.ts';
+} from '../../src/audit/hint-watches.ts';
 import { createOfficeHours } from '../../src/audit/office-hours.ts';
 import { ordinaryYear } from './ordinary-year.ts';
 

@@ -1,4 +1,4 @@
-import type { Fact } from '../../src/audit/hint-rules.ts';
+import type { Fact } from '../../src/audit/hint-watches.ts';
 import { createOfficeHours } from '../../src/audit/office-hours.ts';
 
 /**
