@@ -29,10 +29,13 @@ export const maxScanned = 20_000;
 /** How far the clocks of gateways may differ: entries stand in the order of the log, not of their times. */
 const clockSkew = '5 minutes';
 
-/** The index at which the time begins: what is older by more than clocks differ stands before all that is not. */
+/**
+ * The index at which the time begins: what is older by more than gateways' clocks differ stands before all that is not.
+ * A command line's clock, whose entries have no consumer, may be any.
+ */
 export function lowest({ from }: EntryFilter): RawBuilder<unknown> {
   if (from === undefined) return sql`0::bigint`;
-  return sql`coalesce((select f.index + 1 from audit.find f where f.at < ${from}::timestamptz - ${clockSkew}::interval
+  return sql`coalesce((select f.index + 1 from audit.find f where f.at < ${from}::timestamptz - ${clockSkew}::interval and f.consumer is not null
                        order by f.at desc limit 1), 0)`;
 }
 
@@ -40,7 +43,7 @@ export function lowest({ from }: EntryFilter): RawBuilder<unknown> {
 export function highest({ to }: EntryFilter, before: number | null): RawBuilder<unknown> {
   const end = before === null ? sql`9223372036854775807::bigint` : sql`${before}::bigint`;
   if (to === undefined) return end;
-  return sql`least(${end}, (select f.index from audit.find f where f.at >= ${to}::timestamptz + ${clockSkew}::interval
+  return sql`least(${end}, (select f.index from audit.find f where f.at >= ${to}::timestamptz + ${clockSkew}::interval and f.consumer is not null
                             order by f.at limit 1))`;
 }
 

@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
+import { sql } from 'kysely';
 import t from 'tap';
+import { highest, lowest } from '../../src/audit/filter.ts';
 import { findEntries } from '../../src/audit/query.ts';
 import { createDatabase } from '../helper.ts';
 
@@ -56,3 +58,21 @@ await t.test(
     t.match(time.rows.map((row) => row['QUERY PLAN']).join('\n'), /Index (Only )?Scan using find_at/);
   },
 );
+
+await t.test('the clock of a command line, whose entries have no consumer, bounds no time', async (t) => {
+  const [low, high] = [days * perDay, days * perDay + 1];
+  await test.pool.query(
+    `insert into audit.find (index, at, exchange) values ($1, '2026-01-01T23:54:00Z', gen_random_uuid()), ($2, '2029-06-01', gen_random_uuid())`,
+    [low, high],
+  );
+  const bound = async (filter: Parameters<typeof lowest>[0]): Promise<unknown> => {
+    const { rows } = await sql<{ low: number; end: number }>`
+      select ${lowest(filter)} as low, ${highest(filter, null)} as end`.execute(test.database);
+    return rows[0];
+  };
+  t.match(await bound({ from: new Date('2026-01-02T00:00:00Z') }), {
+    low: perDay - Math.floor(perDay / 288),
+  });
+  const { end } = (await bound({ to: new Date('2029-01-01T00:00:00Z') })) as { end: number | null };
+  t.ok(Number(end) > high, 'it cuts nothing off');
+});
