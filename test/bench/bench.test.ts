@@ -22,6 +22,21 @@ function bench(...args: string[]): Promise<Ended> {
   });
 }
 
+await t.test('searches a small and a large log by turns, without any competitor', async (t) => {
+  const out = t.testdir();
+  const short = ['--rounds=1', '--citizens=100', '--only=queries', '--log=3000', `--out=${out}`];
+  const { code, stdout, stderr } = await bench(...short);
+  t.equal(code, 0, stderr);
+  t.match(stdout, /search of the log, 3,000 entries against 1,000.*\d \|/);
+  t.match(stdout, /\| subject and time +\| +\d/);
+  t.notMatch(stdout, /\| bare Fastify/);
+  const { queries } = JSON.parse(readFileSync(join(out, readdirSync(out)[0]!), 'utf8')) as {
+    queries: { query: string; entries: number; round: number; ms: number }[];
+  };
+  t.equal(queries.length, 17 * 2 * 2, 'each in both logs, for the first time and once more');
+  t.ok(queries.every(({ ms }) => ms > 0));
+});
+
 await t.test('measures the gateway beside its peers, and writes down what it found', async (t) => {
   const out = t.testdir();
   const short = ['--rounds=1', '--seconds=1', '--warm=1', '--citizens=300'];

@@ -11,15 +11,17 @@ import { openRig, type Rig } from '../rig.ts';
 import { competitors, findPgbench, type Competitor } from './competitors.ts';
 import { competitorTable, judge, outcomeTable } from './report.ts';
 import { extremesTable, goToExtremes, judgeExtremes } from './extremes.ts';
+import { compareQueries, judgeQueries, queriesTable } from './queries.ts';
 import { compareVerifier, judgeVerifier } from './verifier.ts';
 import { compete, prepare, serverSettings, type Pace } from './turns.ts';
 
-const names = competitors.map(({ name }) => name);
+const names = [...competitors.map(({ name }) => name), 'queries'];
 const defaults = {
   rounds: '3',
   seconds: '2.5',
   warm: '5',
   citizens: '1000000',
+  log: '10000000',
   only: names.join(','),
   out: join(import.meta.dirname, 'results'),
 };
@@ -30,13 +32,16 @@ const help = `npm run bench -- [options]
   --seconds S     how long each measurement takes (default ${defaults.seconds})
   --warm S        how long each competitor warms up, once (default ${defaults.warm})
   --citizens N    how many citizens are asked for (default ${defaults.citizens})
-  --only A,B      these competitors alone: ${names.join(', ')}
+  --log N         how many entries the larger of the logs that are searched has (default ${defaults.log})
+  --only A,B      these alone: ${names.join(', ')}
   --out FOLDER    where <date>.json goes (default test/bench/results)
   --help`;
 
 interface Options {
   pace: Pace;
   citizens: number;
+  /** Entries of the log that is searched; null leaves that out. */
+  log: number | null;
   chosen: Competitor[];
   out: string;
 }
@@ -72,7 +77,7 @@ async function main(): Promise<number> {
   }
 }
 
-async function run({ pace, citizens, chosen, out }: Options): Promise<void> {
+async function run({ pace, citizens, log, chosen, out }: Options): Promise<void> {
   const startedAt = Date.now();
   ensurePackages(chosen);
   say(`loading ${citizens.toLocaleString('en')} citizens`);
@@ -84,8 +89,27 @@ async function run({ pace, citizens, chosen, out }: Options): Promise<void> {
       ? await goToExtremes(rig, { idsFile, pace, say, interrupted: interruption.signal })
       : [];
     const verifying = await compareVerifier(rig, { rounds: pace.rounds, say });
-    const outcomes = [...judge(measurements), ...judgeExtremes(extremes), ...judgeVerifier(verifying)];
-    const tables = [competitorTable(chosen, measurements), extremesTable(extremes), outcomeTable(outcomes)];
+    const queries =
+      log === null
+        ? []
+        : await compareQueries(rig, {
+            entries: log,
+            rounds: pace.rounds,
+            say,
+            interrupted: interruption.signal,
+          });
+    const outcomes = [
+      ...judge(measurements),
+      ...judgeExtremes(extremes),
+      ...judgeVerifier(verifying),
+      judgeQueries(queries),
+    ];
+    const tables = [
+      ...(chosen.length > 0 ? [competitorTable(chosen, measurements)] : []),
+      ...(extremes.length > 0 ? [extremesTable(extremes)] : []),
+      ...(queries.length > 0 ? [queriesTable(queries)] : []),
+      outcomeTable(outcomes),
+    ];
     console.log(`\n${tables.join('\n\n')}`);
     const file = write(out, {
       ...(await describeRun(rig)),
@@ -95,6 +119,7 @@ async function run({ pace, citizens, chosen, out }: Options): Promise<void> {
       measurements,
       extremes,
       verifying,
+      queries,
     });
     say(`wrote ${file}, ${Math.round((Date.now() - startedAt) / 1000)} s in all`);
   } finally {
@@ -130,6 +155,7 @@ function readOptions(): Options | null {
       warmMs: positive('warm') * 1000,
     },
     citizens: Math.ceil(positive('citizens')),
+    log: wanted.includes('queries') ? Math.max(2000, Math.ceil(positive('log'))) : null,
     chosen: competitors.filter(({ name }) => wanted.includes(name) && (pgbench || name !== 'pgbench')),
     out: text('out'),
   };
