@@ -1,6 +1,6 @@
-import { sql } from 'kysely';
+import { sql, type RawBuilder } from 'kysely';
 import type { Database } from '../db/database.ts';
-import { highest, lowest } from './filter.ts';
+import { maxScanned, rangeOf, type Range } from './filter.ts';
 import { watchAll } from './hint-rules.ts';
 import { type Fact, type Hint, type OfficeHours } from './hint-watches.ts';
 
@@ -20,16 +20,33 @@ export async function findHints(
   span: { from: Date; to: Date },
   office: OfficeHours,
 ): Promise<Hint[] | null> {
-  const { rows } = await sql<{ low: number; end: number | null }>`
-    select ${lowest(span)} as low, least(${highest(span, null)},
-      (select index + 1 from audit.entry order by index desc limit 1)) as end`.execute(database);
-  const { low, end } = rows[0]!;
-  if (end !== null && end - low > maxHintEntries) return null;
+  const { rows } = await sql<Range & { entries: number }>`
+    select r.*, coalesce((select index + 1 from audit.entry order by index desc limit 1), 0) as entries
+    from (${rangeOf(span, null)}) r`.execute(database);
+  const { low, strays, entries } = rows[0]!;
+  const end = Math.min(rows[0]!.end, entries);
+  if (end - low + strays.length > maxHintEntries || strays.length === maxScanned) return null;
   const watch = watchAll(office);
-  for (let next = low; end !== null && next < end; next += stepEntries)
-    for (const fact of await readFacts(database, span, next, Math.min(end, next + stepEntries)))
-      watch.take(fact);
+  for (const step of stepsOf({ low, end, strays }))
+    for (const fact of await readFacts(database, span, step)) watch.take(fact);
   return watch.end();
+}
+
+/** The entries to read in the order of the log, each step as a condition on `e.index`. */
+function stepsOf({ low, end, strays }: Range): RawBuilder<unknown>[] {
+  const steps = (from: number, to: number, step: (start: number, stop: number) => RawBuilder<unknown>) =>
+    Array.from({ length: Math.max(0, Math.ceil((to - from) / stepEntries)) }, (_, i) => {
+      const start = from + i * stepEntries;
+      return step(start, Math.min(to, start + stepEntries));
+    });
+  const listed = (indices: number[]): RawBuilder<unknown>[] =>
+    steps(0, indices.length, (start, stop) => sql`e.index = any(${indices.slice(start, stop)}::bigint[])`);
+  const inOrder = strays.toReversed();
+  return [
+    ...listed(inOrder.filter((index) => index < low)),
+    ...steps(low, end, (start, stop) => sql`e.index >= ${start} and e.index < ${stop}`),
+    ...listed(inOrder.filter((index) => index >= end)),
+  ];
 }
 
 interface Row {
@@ -49,8 +66,7 @@ interface Row {
 async function readFacts(
   database: Database,
   { from, to }: { from: Date; to: Date },
-  start: number,
-  end: number,
+  step: RawBuilder<unknown>,
 ): Promise<Fact[]> {
   const { rows } = await sql<Row>`
     select e.index, j."time" as at, j.consumer, j.official ->> 'id' as official, j.purpose, j."case" as case_no,
@@ -60,7 +76,7 @@ async function readFacts(
     cross join lateral json_to_record(convert_from(e.bytes, 'UTF8')::json) as j(
       kind text, "time" timestamptz, consumer text, official json, purpose text, "case" text, outcome text,
       operation text, subjects text[], records int, details json)
-    where e.index >= ${start} and e.index < ${end} and j.kind = 'exchange' and j.consumer is not null
+    where ${step} and j.kind = 'exchange' and j.consumer is not null
       and j."time" >= ${from} and j."time" < ${to}
     order by e.index`.execute(database);
   return rows.map(readFact);

@@ -2,14 +2,14 @@ import { sql } from 'kysely';
 import type { Database } from '../db/database.ts';
 import {
   conditions,
-  highest,
-  leading,
-  lowest,
   maxScanned,
+  namesSubject,
+  rangeOf,
   said,
   saysIn,
-  searchTables,
+  scan,
   type EntryFilter,
+  type Range,
   type Visibility,
 } from './filter.ts';
 
@@ -42,7 +42,7 @@ export async function findEntries(
   const missing = page.limit + 1 - tail.entries.length;
   const indexed =
     missing > 0 && tail.scannedTo === null
-      ? await findIndexed(database, filter, visibility, { ...tail.bounds, limit: missing })
+      ? await findIndexed(database, filter, visibility, tail.range, missing)
       : { entries: [], scannedTo: tail.scannedTo };
   const entries = [...tail.entries, ...indexed.entries];
   if (entries.length > page.limit) {
@@ -50,12 +50,6 @@ export async function findEntries(
     return { entries: shown, next: shown.at(-1)!.index };
   }
   return { entries, next: indexed.scannedTo };
-}
-
-/** From this index on, and before that one. */
-interface Bounds {
-  low: number;
-  end: number;
 }
 
 /** What one statement found. `scannedTo` is the last index that it looked at when it had to stop there. */
@@ -84,14 +78,13 @@ async function findInTail(
   filter: EntryFilter,
   visibility: Visibility,
   page: { before: number | null; limit: number },
-): Promise<Found & { bounds: Bounds }> {
-  const { rows } = await sql<Row & { low: number; end_before: number }>`
+): Promise<Found & { range: Range }> {
+  const { rows } = await sql<Row & Range>`
     with bounds as materialized (
-      select indexed, ${lowest(filter)} as low, ${highest(filter, page.before)} as highest
-      from (select audit.indexed() as indexed) i
+      select audit.indexed() as indexed, r.* from (${rangeOf(filter, page.before)}) r
     ), scanned as materialized (
-      select f.* from bounds, audit.parsed f
-      where f.index >= bounds.indexed and f.index < bounds.highest
+      select f.* from audit.parsed f
+      where f.index >= (select indexed from bounds) and f.index < ${page.before ?? sql`9223372036854775807`}::bigint
       order by f.index desc limit ${maxScanned}
     ), found as materialized (
       select f.index, f.bytes, f.leaf_hash from scanned f where ${conditions(filter, visibility)}
@@ -99,11 +92,11 @@ async function findInTail(
         and ${saysIn(filter, sql`f.bytes`)}
       order by f.index desc limit ${page.limit + 1}
     )
-    select f.index, f.bytes, f.leaf_hash, b.low, least(b.highest, b.indexed) as end_before,
+    select f.index, f.bytes, f.leaf_hash, b.low, least(b."end", b.indexed) as "end", b.strays,
       (select case when count(*) = ${maxScanned} then min(index) end from scanned) as scanned_to
     from bounds b left join found f on true order by f.index desc`.execute(database);
-  const { low, end_before: end } = rows[0]!;
-  return { ...readFound(rows), bounds: { low, end } };
+  const { low, end, strays } = rows[0]!;
+  return { ...readFound(rows), range: { low, end, strays } };
 }
 
 /** Looks through the search tables, no further than the page needs. */
@@ -111,14 +104,14 @@ async function findIndexed(
   database: Database,
   filter: EntryFilter,
   visibility: Visibility,
-  { low, end, limit }: Bounds & { limit: number },
+  range: Range,
+  limit: number,
 ): Promise<Found> {
-  const scanned = sql`(select f.* from ${searchTables(filter, low, end)}
-    where f.index >= ${low} and f.index < ${end} and ${leading(filter, visibility)}
-    order by f.index desc limit ${maxScanned})`;
+  const scanned = sql`(${scan(filter, visibility, range)})`;
   const { rows } = await sql<Row>`
     with found as materialized (
-      select f.index from ${scanned} f ${said(filter)} where ${conditions(filter, visibility)}
+      select f.index from ${scanned} f ${said(filter)}
+      where ${conditions(filter, visibility)} and ${namesSubject(filter)}
       order by f.index desc limit ${limit}
     )
     select f.index, e.bytes, e.leaf_hash,

@@ -2,14 +2,14 @@ import { sql, type RawBuilder } from 'kysely';
 import type { Database } from '../db/database.ts';
 import {
   conditions,
-  highest,
-  leading,
-  lowest,
   maxScanned,
+  namesSubject,
+  rangeOf,
   said,
   saysIn,
-  searchTables,
+  scan,
   type EntryFilter,
+  type Range,
   type Visibility,
 } from './filter.ts';
 
@@ -94,7 +94,7 @@ async function countTail(
 ): Promise<Step> {
   const { filter, visibility } = question;
   const scanned = sql`select f.* from audit.parsed f
-    where f.index >= ${indexed} and f.index < ${highest(filter, before)}
+    where f.index >= ${indexed} and f.index < ${before ?? sql`9223372036854775807`}::bigint
     order by f.index desc limit ${maxScanned}`;
   const counted = sql`scanned f where ${conditions(filter, visibility)}
     and ${filter.subjectRefs === undefined ? sql`true` : sql`f.subjects && ${filter.subjectRefs}::text[]`}
@@ -109,16 +109,13 @@ async function countIndexed(
   before: number | null,
 ): Promise<Step> {
   const { filter, visibility } = question;
-  const { rows } = await sql<{ low: number; end: number }>`
-    select ${lowest(filter)} as low, least(${highest(filter, before)}, ${indexed}::bigint) as end`.execute(
+  const { rows } = await sql<Range>`
+    select r.low, least(r."end", ${indexed}::bigint) as "end", r.strays from (${rangeOf(filter, before)}) r`.execute(
     database,
   );
-  const { low, end } = rows[0]!;
-  const scanned = sql`select f.* from ${searchTables(filter, low, end)}
-    where f.index >= ${low} and f.index < ${end} and ${leading(filter, visibility)}
-    order by f.index desc limit ${maxScanned}`;
-  const counted = sql`scanned f ${said(filter)} where ${conditions(filter, visibility)}`;
-  return countStep(database, question, scanned, counted);
+  const counted = sql`scanned f ${said(filter)}
+    where ${conditions(filter, visibility)} and ${namesSubject(filter)}`;
+  return countStep(database, question, scan(filter, visibility, rows[0]!), counted);
 }
 
 async function countStep(

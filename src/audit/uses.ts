@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { sql } from 'kysely';
 import type { Database } from '../db/database.ts';
+import { rangeOf, type Range } from './filter.ts';
 
 /** Which exchanges count as a use: those of a dataset in one version, refused ones too. */
 export interface UseFilter {
@@ -29,8 +30,6 @@ const stepEntries = 5000;
 /** Entries that one step takes into the search tables where no gateway does. */
 const indexStepEntries = 2000;
 const pauseMs = 50;
-/** How far the clocks of gateways may differ: entries stand in the order of the log, not of their times. */
-const clockSkew = '5 minutes';
 
 /**
  * Counts by department who used a dataset's version, in short statements: each reads a bounded number of entries, and
@@ -79,18 +78,14 @@ async function indexLog(database: Database): Promise<void> {
   }
 }
 
-/**
- * Where to begin and end: what is older than the time by more than the clocks of gateways differ stands before all that
- * is not. Acts at a command line have the clock of any machine: they tell nothing.
- */
+/** Where to begin and end. */
 async function readBounds(database: Database, { from }: UseFilter): Promise<{ low: number; end: number }> {
-  const before = sql`(select f.index + 1 from audit.find f where f.at < ${from}::timestamptz - ${clockSkew}::interval
-                        and f.consumer is not null
-                      order by f.at desc limit 1)`;
-  const { rows } = await sql<{ low: number; end: number }>`
-    select ${from === null ? sql`0::bigint` : sql`coalesce(${before}, 0)`} as low,
-           audit.indexed() as end`.execute(database);
-  return rows[0]!;
+  const { rows } = await sql<Range & { indexed: number }>`
+    select r.*, audit.indexed() as indexed from (${rangeOf({ from: from ?? undefined }, null)}) r`.execute(
+    database,
+  );
+  const { low, strays, indexed } = rows[0]!;
+  return { low: Math.min(low, ...strays), end: indexed };
 }
 
 /** Counts of one step: of an operation (`field` null), or of a field. */

@@ -19,8 +19,8 @@ const test = await createDatabase(t);
 const owner = await connect(t, test.adminUrl, 120_000);
 await owner.query('truncate audit.find, audit.find_subject');
 await owner.query(
-  `insert into audit.find (index, at, exchange, consumer, provider, dataset, purpose, outcome, official, case_no)
-   select n, timestamptz '2026-01-01T00:00:00Z' + n * interval '1 minute', gen_random_uuid(), 'consumer-' || n % 7,
+  `insert into audit.find (index, at, so_far, exchange, consumer, provider, dataset, purpose, outcome, official, case_no)
+   select n, timestamptz '2026-01-01T00:00:00Z' + n * interval '1 minute', timestamptz '2026-01-01T00:00:00Z' + n * interval '1 minute', gen_random_uuid(), 'consumer-' || n % 7,
      'provider-' || n % 5, 'dataset-' || n % 6, 'purpose-' || n % 9, 'released', 'official-' || n % 2000,
      'case-' || n % 20000
    from generate_series(0, $1::int - 1) n`,
@@ -31,7 +31,12 @@ await owner.query(
    select decode(md5((n % $2)::text), 'hex'), n from generate_series(0, $1::int - 1) n`,
   [rows, people],
 );
-await owner.query('vacuum analyze audit.find, audit.find_subject');
+await owner.query(
+  `insert into audit.entry
+   select n, convert_to('{}', 'UTF8'), sha256('') from generate_series((select max(index) + 1 from audit.entry), $1::int - 1) n`,
+  [rows],
+);
+await owner.query('vacuum analyze audit.find, audit.find_subject, audit.entry');
 
 interface Plan {
   'Relation Name'?: string;
@@ -54,12 +59,11 @@ pool.on('connect', (client) => {
 const database = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
 t.teardown(() => database.destroy());
 
-/** How many rows of the search tables were looked at, those thrown away too. */
+/** How many rows of the search tables and of the log itself were looked at, those thrown away too. */
 function rowsRead(plan: Plan): number {
-  const own =
-    plan['Relation Name']?.startsWith('find') === true
-      ? ((plan['Actual Rows'] ?? 0) + (plan['Rows Removed by Filter'] ?? 0)) * (plan['Actual Loops'] ?? 0)
-      : 0;
+  const own = /^(?:find|entry)/.test(plan['Relation Name'] ?? '')
+    ? ((plan['Actual Rows'] ?? 0) + (plan['Rows Removed by Filter'] ?? 0)) * (plan['Actual Loops'] ?? 0)
+    : 0;
   return (plan.Plans ?? []).reduce((sum, child) => sum + rowsRead(child), own);
 }
 
@@ -97,6 +101,31 @@ for (const [name, filter, visibility, before] of cases)
     const read = await readBy(() => findEntries(database, filter, visibility, { before, limit }));
     t.ok(read <= 1000, `${read} rows`);
   });
+
+await t.test('a page of who asks and provides reads a bounded part of each index', async (t) => {
+  const own = { consumer: 'consumer-3', provider: 'provider-2' };
+  const read = await readBy(() => findEntries(database, {}, own, { before: null, limit }));
+  t.ok(read <= 41_000, `${read} rows`);
+});
+
+await t.test('what others asked does not lead a search, whose time would tell of it', async (t) => {
+  const own = { consumer: 'nobody' };
+  for (const filter of [
+    { consumer: 'consumer-3' },
+    { official: 'official-77' },
+    { subjectRefs: [subjectRef] },
+  ]) {
+    const read = await readBy(async () => {
+      const page = await findEntries(database, filter, own, { before: null, limit });
+      t.strictSame(page, { entries: [], next: null });
+    });
+    t.equal(read, 0, JSON.stringify(filter));
+  }
+  const some = await readBy(() =>
+    findEntries(database, { subjectRefs: [subjectRef] }, { consumer: 'consumer-3' }, { before: null, limit }),
+  );
+  t.ok(some <= 41_000, `${some} rows`);
+});
 
 await t.test('a page by what has no index stops after a bounded number of entries', async (t) => {
   const read = await readBy(() =>

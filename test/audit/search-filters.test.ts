@@ -5,7 +5,7 @@ import { findEntries } from '../../src/audit/query.ts';
 import { personaCitizens } from '../../src/sandbox/personas.ts';
 import { checkAuditLog, startGateway } from '../helper.ts';
 import { filtersOf, holds, makeExchanges, readAll, traces, untilIndexed, visibilities } from './filters.ts';
-import { holdLock, logLocks } from './log.ts';
+import { holdLock, logLocks, newLeaf, readVersion } from './log.ts';
 import { found, newAsker, search } from './search.ts';
 
 const test = await startGateway(t);
@@ -103,6 +103,29 @@ await t.test(
       expected,
     );
     t.match((await readAll(test))[0]!.entry, { kind: 'query', details: given });
+  },
+);
+
+await t.test(
+  'a clock that was wrong hides no entry from whoever searches by time, its own not either',
+  async (t) => {
+    const now = test.clock.now().getTime();
+    const years = 365 * 24 * 60 * minuteMs;
+    const leaves = [now + 70 * years, now - 6 * minuteMs, now - years, now + 4 * minuteMs].map((ms) =>
+      newLeaf({ time: new Date(ms), consumer: 'civil-affairs' }),
+    );
+    await test.pool.query('select audit.append($1, $2, $3)', [
+      await readVersion(test),
+      leaves.map(({ bytes }) => bytes),
+      leaves.map(({ hash }) => hash),
+    ]);
+    await test.read('citizens', { id: ada }, { token: await test.token('civil-affairs') });
+    await untilIndexed(test);
+    await checkAnyFilter();
+    const { rows } = await test.pool.query<{ low: number }>(
+      "select min(index) as low from audit.find where so_far >= '2090-01-01'",
+    );
+    t.equal(rows[0]!.low, null, 'a time still to come is not how far the log is');
   },
 );
 

@@ -150,7 +150,9 @@ async function takeRound(logs: readonly SearchedLog[], round: number): Promise<Q
 async function timeSearch(database: Kysely<Tables>, query: string, search: Search): Promise<number> {
   const { filter, visibility = 'all', before = null } = search;
   const startedAt = performance.now();
-  const page = await findEntries(database, filter, visibility, { before, limit });
+  const page = await findEntries(database, filter, visibility, { before, limit }).catch((error: unknown) => {
+    throw new Error(`${query}: ${(error as Error).message}`);
+  });
   const ms = performance.now() - startedAt;
   const least = Math.min(limit, madeLog.entriesEach / 2) - 5;
   const { length } = page.entries;
