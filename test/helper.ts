@@ -287,10 +287,13 @@ export async function checkAuditLog(
       outcome: entry.outcome ?? null,
       official: official?.id ?? null,
       case_no: entry.case ?? null,
+      kind: entry.kind,
     };
     for (const [column, value] of Object.entries(expected))
       if (row[column] !== value) faults.push(`audit.find.${column} of ${i}`);
     if ((row.at as Date).toISOString() !== entry.time) faults.push(`audit.find.at of ${i}`);
+    const trace = (row.trace as string | null)?.replaceAll('-', '');
+    if (trace !== (entry.trace_id as string | undefined)) faults.push(`audit.find.trace of ${i}`);
     const subjects = [...new Set((entry.subjects as string[] | undefined) ?? [])];
     const refs = subjects.map((ref) => Buffer.from(ref, 'base64url').toString('base64')).sort();
     if (JSON.stringify([...row.subjects].sort()) !== JSON.stringify(refs)) faults.push(`subjects of ${i}`);

@@ -112,6 +112,9 @@ function scanRange(filter: EntryFilter, visibility: Visibility, { low, end }: Ra
 function leading(filter: EntryFilter): RawBuilder<unknown> {
   if (filter.caseNo !== undefined) return sql`f.case_no = ${filter.caseNo}`;
   if (filter.official !== undefined) return sql`f.official = ${filter.official}`;
+  // Most entries are of exchanges.
+  if (filter.kind !== undefined && filter.kind !== 'exchange')
+    return sql`f.kind = ${filter.kind} and f.kind <> 'exchange'`;
   if (filter.consumer !== undefined) return sql`f.consumer = ${filter.consumer}`;
   if (filter.provider !== undefined) return sql`f.provider = ${filter.provider}`;
   return filter.dataset === undefined ? sql`true` : sql`f.dataset = ${filter.dataset}`;
@@ -125,22 +128,6 @@ export function namesSubject({ subjectRefs }: EntryFilter): RawBuilder<unknown> 
     where s.subject_ref in (select audit.subject_ref(r) from unnest(${subjectRefs}::text[]) r) and s.index = f.index limit 1)`;
 }
 
-/** What the search tables don't say is read from the bytes; entries that can't be read have no time there. */
-export function said(filter: EntryFilter): RawBuilder<unknown> {
-  if (filter.kind === undefined && filter.traceId === undefined) return sql``;
-  return sql`join audit.entry e on e.index = f.index and case when f.at is not null then ${saysIn(filter, sql`e.bytes`)} end`;
-}
-
-/** What kind and trace the bytes of an entry say. */
-export function saysIn({ kind, traceId }: EntryFilter, bytes: RawBuilder<unknown>): RawBuilder<unknown> {
-  const all = [sql`true`];
-  const member = (name: string): RawBuilder<unknown> =>
-    sql`(convert_from(${bytes}, 'UTF8')::json ->> ${name})`;
-  if (kind !== undefined) all.push(sql`${member('kind')} = ${kind}`);
-  if (traceId !== undefined) all.push(sql`${member('trace_id')} = ${traceId}`);
-  return sql.join(all, sql` and `);
-}
-
 /** All that a row of the search tables must say. */
 export function conditions(filter: EntryFilter, visibility: Visibility): RawBuilder<unknown> {
   const all = [sql`true`];
@@ -152,6 +139,8 @@ export function conditions(filter: EntryFilter, visibility: Visibility): RawBuil
     outcome: filter.outcome,
     official: filter.official,
     case_no: filter.caseNo,
+    kind: filter.kind,
+    trace: filter.traceId,
   };
   for (const [column, value] of Object.entries(equal))
     if (value !== undefined) all.push(sql`f.${sql.ref(column)} = ${value}`);

@@ -1,12 +1,10 @@
-import { sql } from 'kysely';
+import { sql, type RawBuilder } from 'kysely';
 import type { Database } from '../db/database.ts';
 import {
   conditions,
   maxScanned,
   namesSubject,
   rangeOf,
-  said,
-  saysIn,
   scan,
   type EntryFilter,
   type Range,
@@ -25,6 +23,9 @@ export interface EntryPage {
   /** The index below which the next page looks; null when nothing is left. A short page may have one. */
   next: number | null;
 }
+
+/** Entries may be large, and a page is held whole: one that has as many bytes takes no more entries. */
+const maxPageBytes = 4 * 1024 * 1024;
 
 /**
  * Finds entries: first in the tail of the log that the search tables don't hold yet, then in those. A page looks at a
@@ -89,12 +90,11 @@ async function findInTail(
     ), found as materialized (
       select f.index, f.bytes, f.leaf_hash from scanned f where ${conditions(filter, visibility)}
         and ${filter.subjectRefs === undefined ? sql`true` : sql`f.subjects && ${filter.subjectRefs}::text[]`}
-        and ${saysIn(filter, sql`f.bytes`)}
       order by f.index desc limit ${page.limit + 1}
-    )
-    select f.index, f.bytes, f.leaf_hash, b.low, least(b."end", b.indexed) as "end", b.strays,
-      (select case when count(*) = ${maxScanned} then min(index) end from scanned) as scanned_to
-    from bounds b left join found f on true order by f.index desc`.execute(database);
+    ), kept as materialized (${withinBytes(sql`found f`)})
+    select k.*, b.low, least(b."end", b.indexed) as "end", b.strays,
+      coalesce(${cutAt}, (select case when count(*) = ${maxScanned} then min(index) end from scanned)) as scanned_to
+    from bounds b left join kept k on true order by k.index desc`.execute(database);
   const { low, end, strays } = rows[0]!;
   return { ...readFound(rows), range: { low, end, strays } };
 }
@@ -110,14 +110,24 @@ async function findIndexed(
   const scanned = sql`(${scan(filter, visibility, range)})`;
   const { rows } = await sql<Row>`
     with found as materialized (
-      select f.index from ${scanned} f ${said(filter)}
+      select f.index from ${scanned} f
       where ${conditions(filter, visibility)} and ${namesSubject(filter)}
       order by f.index desc limit ${limit}
-    )
-    select f.index, e.bytes, e.leaf_hash,
-      case when (select count(*) from found) < ${limit}
-        then (select s.index from ${scanned} s order by s.index desc offset ${maxScanned - 1} limit 1) end as scanned_to
-    from (select) one left join (found f join audit.entry e using (index)) on true
-    order by f.index desc`.execute(database);
+    ), kept as materialized (${withinBytes(sql`found f join audit.entry e using (index)`)})
+    select k.*, coalesce(${cutAt}, case when (select count(*) from found) < ${limit}
+      then (select s.index from ${scanned} s order by s.index desc offset ${maxScanned - 1} limit 1) end) as scanned_to
+    from (select) one left join kept k on true order by k.index desc`.execute(database);
   return readFound(rows);
 }
+
+/** Of the entries found, the newest that fit a page. */
+function withinBytes(found: RawBuilder<unknown>): RawBuilder<unknown> {
+  return sql`select index, bytes, leaf_hash from (
+      select index, bytes, leaf_hash,
+        sum(octet_length(bytes)) over (order by index desc) - octet_length(bytes) as bytes_before
+      from ${found}) f
+    where bytes_before < ${maxPageBytes}`;
+}
+
+/** The last entry of a page that took no more; null where it has all that was found. */
+const cutAt = sql`(select min(k.index) from kept k having count(*) < (select count(*) from found))`;

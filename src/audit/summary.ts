@@ -5,8 +5,6 @@ import {
   maxScanned,
   namesSubject,
   rangeOf,
-  said,
-  saysIn,
   scan,
   type EntryFilter,
   type Range,
@@ -97,8 +95,7 @@ async function countTail(
     where f.index >= ${indexed} and f.index < ${before ?? sql`9223372036854775807`}::bigint
     order by f.index desc limit ${maxScanned}`;
   const counted = sql`scanned f where ${conditions(filter, visibility)}
-    and ${filter.subjectRefs === undefined ? sql`true` : sql`f.subjects && ${filter.subjectRefs}::text[]`}
-    and ${saysIn(filter, sql`f.bytes`)}`;
+    and ${filter.subjectRefs === undefined ? sql`true` : sql`f.subjects && ${filter.subjectRefs}::text[]`}`;
   return countStep(database, question, scanned, counted);
 }
 
@@ -113,7 +110,7 @@ async function countIndexed(
     select r.low, least(r."end", ${indexed}::bigint) as "end", r.strays from (${rangeOf(filter, before)}) r`.execute(
     database,
   );
-  const counted = sql`scanned f ${said(filter)}
+  const counted = sql`scanned f
     where ${conditions(filter, visibility)} and ${namesSubject(filter)}`;
   return countStep(database, question, scan(filter, visibility, rows[0]!), counted);
 }

@@ -231,7 +231,7 @@ await t.test(
     t.strictSame(await count('find'), [{ count: 0 }]);
     t.strictSame(await count('find_subject'), [{ count: 0 }]);
     await test.pool.query(`
-    insert into audit.find (index) select generate_series(0, 1023);
+    insert into audit.find (index, so_far) select generate_series(0, 1023), 'epoch';
     insert into audit.find_subject select decode(md5(n::text), 'hex'), n from generate_series(0, 1023) n`);
     const search = await test.app.inject({
       method: 'POST',

@@ -92,7 +92,7 @@ export function filtersOf(all: readonly Read[]): fc.Arbitrary<EntryFilter> {
     official: one(['li', '王']),
     caseNo: one(valuesOf('case')),
     kind: one(valuesOf('kind')),
-    traceId: one(traces),
+    traceId: fc.option(fc.constantFrom(...traces, 'f'.repeat(32)), { nil: undefined, freq: 2 }),
     subjectRefs: fc.option(fc.subarray(subjects, { minLength: 1, maxLength: 2 }), { nil: undefined }),
     from: times,
     to: times,

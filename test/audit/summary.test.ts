@@ -135,8 +135,8 @@ await t.test('refuses what has more counts than it gives, and says so', async (t
   await untilIndexed(test);
   const lock = await holdLock(t, test, logLocks.index);
   await test.pool.query(
-    `insert into audit.find (index, at, exchange, official)
-     select 1000000 + n, now(), gen_random_uuid(), 'official-' || n from generate_series(1, $1::int) n`,
+    `insert into audit.find (index, at, so_far, exchange, official)
+     select 1000000 + n, now(), now(), gen_random_uuid(), 'official-' || n from generate_series(1, $1::int) n`,
     [maxGroups + 1],
   );
   const answer = await ask(auditor, { by: ['official'] });

@@ -93,7 +93,8 @@ export async function fillLog(
            insert into audit.entry select n, bytes, sha256('\\x00' || bytes) from whole),
          subjects as (insert into audit.find_subject select subject_ref, n from made order by 1, 2)
        insert into audit.find
-         select n, at, id, consumer, provider, dataset, purpose, 'released', official, case_no, at from made`,
+         select n, at, id, consumer, provider, dataset, purpose, 'released', official, case_no, 'exchange', null, at
+         from made`,
       [from, Math.min(from + chunk, size), stride, madeLog.from / 1000],
     );
   }
