@@ -14,9 +14,9 @@ import { registerSummaryRoutes } from './audit/summary-routes.ts';
 import { describeError } from './describe-error.ts';
 import { registerDisclosureRoutes } from './disclosures/routes.ts';
 import { Problem } from './errors.ts';
-import { createGate } from './exchange/gate.ts';
 import { registerExchangeRoutes } from './exchange/routes.ts';
 import { createShedder } from './exchange/shedding.ts';
+import { createGate } from './gate.ts';
 import type { Gateway } from './gateway.ts';
 import { shedEarly } from './shed-early.ts';
 import { registerTokens } from './identity/access-token.ts';
@@ -40,6 +40,8 @@ const bodyLimitBytes = 128 * 1024;
 const maxParamLength = 100;
 /** Exchanges of many subjects that are in work at a time: the answers of all of them are held in memory. */
 const maxBulk = 8;
+/** Summaries and hints at a time: each may look at very many entries, beside all other looks into the log. */
+const maxLongLooks = 2;
 
 /**
  * Builds the gateway's HTTP side: every plugin and route, registered explicitly, in order.
@@ -83,9 +85,9 @@ export async function buildApp(gateway: Gateway, logTo?: DestinationStream): Pro
         const readFilter = createFilterReader(catalogue, secrets);
         const queries = { database: searches, readFilter, authority, log, secrets, tokens, admit, now };
         registerAuditRoutes(scope, queries);
-        const { timeZone } = config;
-        registerSummaryRoutes(scope, { ...queries, timeZone });
-        registerHintRoutes(scope, { ...queries, timeZone });
+        const long = { timeZone: config.timeZone, longLooks: createGate(maxLongLooks) };
+        registerSummaryRoutes(scope, { ...queries, ...long });
+        registerHintRoutes(scope, { ...queries, ...long });
         const proofs = { db: gateway.searchPool, cosigned, authority, log, secrets, tokens, admit, now };
         registerReceiptRoutes(scope, proofs);
         registerEntryRoutes(scope, proofs);

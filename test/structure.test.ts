@@ -37,6 +37,7 @@ const layers: [name: string, patterns: string[]][] = [
       'config.ts',
       'keys.ts',
       'errors.ts',
+      'gate.ts',
       'headers.ts',
       'validation.ts',
       'free-port.ts',

@@ -63,7 +63,7 @@ export function registerExportRoutes(scope: FastifyInstance, options: ExportRout
       requireLiveClient(authority.current(), token);
       const { format, after = null, ...body } = request.body;
       const filter = readFilter(body, token);
-      const told = canonicalJson(describeFilter(filter));
+      const told = canonicalJson(describeFilter(filter, secrets));
       const cursorScope = canonicalJson({ client: token.clientId, export: format, filter: told });
       const from = after === null ? null : getIndex(cursorScope, after);
       if (running >= maxExports) throw new Problem('overloaded');
@@ -81,7 +81,7 @@ export function registerExportRoutes(scope: FastifyInstance, options: ExportRout
         const asked = {
           operation: 'export',
           subject_key: filter.subjectRefs === undefined ? undefined : secrets.subjectKeyId,
-          details: { ...describeFilter(filter), format, below, size: checkpoint.size },
+          details: { ...describeFilter(filter, secrets), format, below, size: checkpoint.size },
         };
         const leaf = encodeQuery(request, { token, official, time: now() }, asked);
         return Promise.resolve({ leaf, result: undefined });

@@ -1,6 +1,7 @@
 import type { Catalogue } from '../catalogue/catalogue.ts';
-import { isCalendarDate } from '../catalogue/formats.ts';
+import { isCalendarDate, mayHoldId } from '../catalogue/formats.ts';
 import { Problem, type Fault } from '../errors.ts';
+import { isCleanText } from '../headers.ts';
 import { malformedBody } from '../validation.ts';
 import { subjectRef, type LogSecrets } from './entry.ts';
 import type { EntryFilter } from './filter.ts';
@@ -45,8 +46,14 @@ export function createFilterReader(catalogue: Catalogue, secrets: LogSecrets): F
         en: 'must name the dataset of the subject',
         zh: '按 subject 查询时必须给出其数据集',
       });
-    if (subject !== undefined && !known!.isValidId(subject))
+    if (subject !== undefined && !known!.mayHaveId(subject))
       throw new Problem('invalid-id', { format: known!.fields.get(known!.key)!.schema.format ?? 'id' });
+    for (const member of ['official', 'case'] as const)
+      if (!isCleanText(body[member] ?? ''))
+        throw invalidBody(`#/${member}`, {
+          en: 'must be Unicode text without control characters',
+          zh: '必须是不含控制字符的 Unicode 文本',
+        });
     return {
       consumer: body.consumer,
       provider: body.provider,
@@ -77,18 +84,23 @@ export function invalidBody(pointer: string, detail: Fault['detail']): Problem {
   return new Problem('invalid-request', { reason: malformedBody }, { errors: [{ pointer, detail }] });
 }
 
-/** The filter as the query's own entry has it: without a plain id. */
-export function describeFilter(filter: EntryFilter): Record<string, unknown> {
+/**
+ * The filter as the query's own entry has it: without a plain id. What was typed as an official, case or trace and holds
+ * what may be somebody's id is told as a keyed hash.
+ */
+export function describeFilter(filter: EntryFilter, secrets: LogSecrets): Record<string, unknown> {
+  const tell = (member: string, text: string | undefined): string | undefined =>
+    text !== undefined && mayHoldId(text) ? `hash:${subjectRef(secrets, member, text)}` : text;
   return {
     consumer: filter.consumer,
     provider: filter.provider,
     dataset: filter.dataset ?? filter.subjectDataset,
     purpose: filter.purpose,
     outcome: filter.outcome,
-    official: filter.official,
-    case: filter.caseNo,
+    official: tell('official', filter.official),
+    case: tell('case', filter.caseNo),
     kind: filter.kind,
-    trace_id: filter.traceId,
+    trace_id: tell('trace', filter.traceId),
     subject: filter.subjectRefs?.[0],
     from: filter.from?.toISOString(),
     to: filter.to?.toISOString(),

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
-import { Problem } from '../errors.ts';
+import type { Problem } from '../errors.ts';
+import type { Gate } from '../gate.ts';
 import { requireLiveClient } from '../identity/access-token.ts';
 import { documented } from '../openapi.ts';
 import { languageOf } from '../problem.ts';
@@ -11,7 +12,7 @@ import { findHints, maxHintEntries } from './hints.ts';
 import { createOfficeHours } from './office-hours.ts';
 import { encodeQuery, readOfficial } from './query-entry.ts';
 import { recordUnderAuthority } from './record.ts';
-import { requireAudit, type AuditRoutesOptions } from './routes.ts';
+import { requireAudit, storeUnavailable, type AuditRoutesOptions } from './routes.ts';
 
 const dayMs = 24 * 60 * 60 * 1000;
 const defaultSpanDays = 7;
@@ -19,9 +20,9 @@ const defaultSpanDays = 7;
 /** The route by which auditors learn what to look at. The look is an entry before it is answered. */
 export function registerHintRoutes(
   scope: FastifyInstance,
-  options: AuditRoutesOptions & { timeZone: string },
+  options: AuditRoutesOptions & { timeZone: string; longLooks: Gate },
 ): void {
-  const { database, authority, log, tokens, admit, now, timeZone } = options;
+  const { database, authority, log, tokens, admit, now, timeZone, longLooks } = options;
   const office = createOfficeHours(timeZone);
 
   scope.get<{ Querystring: { from?: string; to?: string } }>(
@@ -29,6 +30,7 @@ export function registerHintRoutes(
     {
       onRequest: (request, reply, done) => {
         requireAudit(admit(request, reply));
+        longLooks.check();
         done();
       },
       schema: documented(hintsOperation, { querystring: hintsQuerySchema }),
@@ -41,9 +43,9 @@ export function registerHintRoutes(
       const to = readTime('#/to', request.query.to) ?? now();
       const from = readTime('#/from', request.query.from) ?? new Date(to.getTime() - defaultSpanDays * dayMs);
       if (from >= to || to.getTime() - from.getTime() > maxSpanDays * dayMs) throw badSpan();
-      const hints = await findHints(database, { from, to }, office).catch((error: unknown) => {
-        throw new Problem('store-unavailable', {}, { cause: error });
-      });
+      const hints = await longLooks
+        .run(reply.raw, (gone) => findHints(database, { from, to }, office, gone))
+        .catch(storeUnavailable);
       if (hints === null) throw tooManyEntries();
 
       await recordUnderAuthority(log, authority, (current) => {

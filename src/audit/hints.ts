@@ -13,12 +13,14 @@ export const maxHintEntries = 300_000;
  * Reads the exchanges of a time from the log, in short statements, and has the rules look at each. What is kept is what
  * the rules keep.
  *
+ * @param signal ends it between two statements
  * @returns what they found; null when there are more entries than the rules look at
  */
 export async function findHints(
   database: Database,
   span: { from: Date; to: Date },
   office: OfficeHours,
+  signal?: AbortSignal,
 ): Promise<Hint[] | null> {
   const { rows } = await sql<Range & { entries: number }>`
     select r.*, coalesce((select index + 1 from audit.entry order by index desc limit 1), 0) as entries
@@ -27,8 +29,10 @@ export async function findHints(
   const end = Math.min(rows[0]!.end, entries);
   if (end - low + strays.length > maxHintEntries || strays.length === maxScanned) return null;
   const watch = watchAll(office);
-  for (const step of stepsOf({ low, end, strays }))
+  for (const step of stepsOf({ low, end, strays })) {
+    signal?.throwIfAborted();
     for (const fact of await readFacts(database, span, step)) watch.take(fact);
+  }
   return watch.end();
 }
 

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import type { Database } from '../db/database.ts';
 import { Problem } from '../errors.ts';
+import { createGate } from '../gate.ts';
 import type { AuthorityView } from '../grants/authority.ts';
 import type { Admit } from '../identity/admission.ts';
 import { challenge, requireLiveClient, type AccessToken, type Tokens } from '../identity/access-token.ts';
@@ -33,6 +34,8 @@ export interface AuditRoutesOptions {
 }
 
 const defaultLimit = 50;
+/** Searches at a time: each page, of some megabytes at most, is held until it is sent. */
+const maxSearches = 16;
 const staleCursor = {
   en: 'is not a cursor of this query, or older than a day',
   zh: '不是本查询的游标，或已超过一天',
@@ -42,12 +45,14 @@ const staleCursor = {
 export function registerAuditRoutes(scope: FastifyInstance, options: AuditRoutesOptions): void {
   const { database, readFilter, authority, log, secrets, tokens, admit, now } = options;
   const polls = createPolls(now);
+  const gate = createGate(maxSearches);
 
   scope.post<{ Body: SearchBody }>(
     '/v1/audit/entries/search',
     {
       onRequest: (request, reply, done) => {
         visibilityOf(admit(request, reply));
+        gate.check();
         done();
       },
       schema: documented(searchOperation, { body: searchBodySchema }),
@@ -58,14 +63,12 @@ export function registerAuditRoutes(scope: FastifyInstance, options: AuditRoutes
       const official = readOfficial(request);
       const { limit = defaultLimit, after = null, ...asked } = request.body;
       const filter = readFilter(asked, token);
-      const cursorScope = canonicalJson({ client: token.clientId, filter: describeFilter(filter) });
+      const cursorScope = canonicalJson({ client: token.clientId, filter: describeFilter(filter, secrets) });
       const before = after === null ? null : readCursor(secrets, cursorScope, after, now());
       if (after !== null && before === null) throw invalidBody('#/after', staleCursor);
 
       const find = (): Promise<EntryPage> =>
-        findEntries(database, filter, visibility, { before, limit }).catch((error: unknown) => {
-          throw new Problem('store-unavailable', {}, { cause: error });
-        });
+        findEntries(database, filter, visibility, { before, limit }).catch(storeUnavailable);
       const isPoll = visibility === 'all' && before === null && filter.subjectRefs === undefined;
       const poll = canonicalJson({ query: cursorScope, official, limit });
       const enter = async (): Promise<EntryPage> => {
@@ -81,7 +84,7 @@ export function registerAuditRoutes(scope: FastifyInstance, options: AuditRoutes
               records: found.entries.length,
               subject_key: filter.subjectRefs === undefined ? undefined : secrets.subjectKeyId,
               details: {
-                ...describeFilter(filter),
+                ...describeFilter(filter, secrets),
                 ...(isPoll && { repeats_within_s: repeatsWithinSeconds }),
               },
             },
@@ -91,8 +94,18 @@ export function registerAuditRoutes(scope: FastifyInstance, options: AuditRoutes
         if (isPoll) polls.cover(poll, time);
         return result;
       };
+      const findAgain = async (): Promise<EntryPage> => {
+        const found = await find();
+        // No append tells that the client was revoked meanwhile.
+        await authority.refresh().catch(storeUnavailable);
+        requireLiveClient(authority.current(), token);
+        return found;
+      };
       requireLiveClient(authority.current(), token);
-      const { entries, next } = isPoll && polls.isCovered(poll) ? await find() : await enter();
+      const { entries, next } = await gate.run(
+        reply.raw,
+        isPoll && polls.isCovered(poll) ? findAgain : enter,
+      );
       return reply
         .header('exchange-id', request.id)
         .header('cache-control', 'no-store')
@@ -102,6 +115,11 @@ export function registerAuditRoutes(scope: FastifyInstance, options: AuditRoutes
         });
     },
   );
+}
+
+/** What a look that failed is answered. */
+export function storeUnavailable(error: unknown): never {
+  throw error instanceof Problem ? error : new Problem('store-unavailable', {}, { cause: error });
 }
 
 /** What auditors alone may ask for. @throws Problem scope-missing */

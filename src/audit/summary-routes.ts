@@ -1,11 +1,12 @@
 import type { FastifyInstance } from 'fastify';
-import { Problem } from '../errors.ts';
+import type { Problem } from '../errors.ts';
+import type { Gate } from '../gate.ts';
 import { requireLiveClient } from '../identity/access-token.ts';
 import { documented } from '../openapi.ts';
 import { describeFilter, invalidBody, type FilterBody } from './filter-body.ts';
 import { encodeQuery, readOfficial } from './query-entry.ts';
 import { recordUnderAuthority } from './record.ts';
-import { visibilityOf, type AuditRoutesOptions } from './routes.ts';
+import { storeUnavailable, visibilityOf, type AuditRoutesOptions } from './routes.ts';
 import { maxEntries, maxGroups, summarize, type Dimension, type TooMuch } from './summary.ts';
 import { summaryBodySchema, summaryOperation } from './summary-documents.ts';
 
@@ -16,15 +17,17 @@ interface SummaryBody extends FilterBody {
 /** The route by which whoever may search the log counts its entries. The summary is an entry before it is answered. */
 export function registerSummaryRoutes(
   scope: FastifyInstance,
-  options: AuditRoutesOptions & { timeZone: string },
+  options: AuditRoutesOptions & { timeZone: string; longLooks: Gate },
 ): void {
-  const { database, readFilter, authority, log, secrets, tokens, admit, now, timeZone } = options;
+  const { database, readFilter, authority, log, secrets, tokens, admit, now } = options;
+  const { timeZone, longLooks } = options;
 
   scope.post<{ Body: SummaryBody }>(
     '/v1/audit/summary',
     {
       onRequest: (request, reply, done) => {
         visibilityOf(admit(request, reply));
+        longLooks.check();
         done();
       },
       schema: documented(summaryOperation, { body: summaryBodySchema }),
@@ -36,11 +39,9 @@ export function registerSummaryRoutes(
       requireLiveClient(authority.current(), token);
       const { by, ...asked } = request.body;
       const filter = readFilter(asked, token);
-      const counted = await summarize(database, { filter, visibility, by, timeZone }).catch(
-        (error: unknown) => {
-          throw new Problem('store-unavailable', {}, { cause: error });
-        },
-      );
+      const counted = await longLooks
+        .run(reply.raw, (gone) => summarize(database, { filter, visibility, by, timeZone }, gone))
+        .catch(storeUnavailable);
       if (!Array.isArray(counted)) throw tooMuch(counted);
 
       await recordUnderAuthority(log, authority, (current) => {
@@ -49,7 +50,7 @@ export function registerSummaryRoutes(
           operation: 'summary',
           records: counted.length,
           subject_key: filter.subjectRefs === undefined ? undefined : secrets.subjectKeyId,
-          details: { ...describeFilter(filter), by },
+          details: { ...describeFilter(filter, secrets), by },
         };
         const leaf = encodeQuery(request, { token, official, time: now() }, query);
         return Promise.resolve({ leaf, result: undefined });

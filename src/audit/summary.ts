@@ -46,15 +46,21 @@ export interface Question {
  * Counts entries, in short statements of bounded work: first those that the search tables don't hold yet, then those in
  * them. What is kept is no more than the groups.
  *
+ * @param signal ends it between two statements
  * @returns the groups in the order of their values, nulls last; or what there is too much of
  */
-export async function summarize(database: Database, question: Question): Promise<Group[] | TooMuch> {
+export async function summarize(
+  database: Database,
+  question: Question,
+  signal?: AbortSignal,
+): Promise<Group[] | TooMuch> {
   const groups = new Map<string, Group>();
   const indexed = await indexedUpTo(database);
   const steps = [countTail, countIndexed];
   let looked = 0;
   for (const count of steps)
     for (let before: number | null = null, ended = false; !ended;) {
+      signal?.throwIfAborted();
       const step = await count(database, question, indexed, before);
       looked += step.scanned;
       if (looked > maxEntries) return 'entries';

@@ -54,3 +54,21 @@ export const idFormats: Record<string, IdFormat> = {
     checkWarnsOnLoad: true,
   },
 };
+
+/** Codes given before there was a check digit are taken: their form is right and only the digit is not. */
+export function isTolerated(format: string | undefined, value: string): boolean {
+  const known = idFormats[format ?? ''];
+  return known?.checkWarnsOnLoad === true && known.shape.test(value);
+}
+
+const idLength = 18;
+
+/** Whether a text holds what may be a subject's id: characters in a row that have the shape and the check of a format. */
+export function mayHoldId(text: string): boolean {
+  const upper = text.toUpperCase();
+  for (let at = 0; at + idLength <= upper.length; at++) {
+    const window = upper.slice(at, at + idLength);
+    if (Object.values(idFormats).some(({ shape, check }) => shape.test(window) && check(window))) return true;
+  }
+  return false;
+}

@@ -11,7 +11,7 @@ import { getOperation, readOperation } from './documents.ts';
 import { dryRunDocument, dryRunMediaType, dryRunRefused, prefersDryRun } from './dry-run.ts';
 import { exchange, exchangeScopeMissing, rehearse, type ExchangeContext } from './exchange.ts';
 import { retiring } from './retirement-documents.ts';
-import type { Gate } from './gate.ts';
+import type { Gate } from '../gate.ts';
 import type { Operation, ServedDataset } from './operation.ts';
 import { read } from './read.ts';
 import type { Shedder } from './shedding.ts';

@@ -1,6 +1,6 @@
 import type { ErrorObject } from 'ajv';
 import type { Dataset, Field } from '../catalogue/catalogue.ts';
-import { idFormats } from '../catalogue/formats.ts';
+import { isTolerated } from '../catalogue/formats.ts';
 import { isCleanText } from '../headers.ts';
 
 /** A row of a file as a record, with what is wrong with it. */
@@ -28,7 +28,7 @@ export function checkRow(dataset: Dataset, header: readonly string[], cells: rea
   }
   if (row.faults.length > 0 || dataset.validate(row.values)) return row;
   for (const error of dataset.validate.errors ?? []) {
-    if (isTolerated(dataset, row.values, error)) row.warned = true;
+    if (isEarlyCode(dataset, row.values, error)) row.warned = true;
     else row.faults.push(describe(error));
   }
   return row;
@@ -43,12 +43,11 @@ function readCell(field: Field, cell: string): unknown {
   return cell;
 }
 
-/** Codes given before there was a check digit are loaded: their form is right and only the digit is not. */
-function isTolerated(dataset: Dataset, values: Record<string, unknown>, error: ErrorObject): boolean {
+/** Whether an error is no more than the check digit of an early code. */
+function isEarlyCode(dataset: Dataset, values: Record<string, unknown>, error: ErrorObject): boolean {
   if (error.keyword !== 'format') return false;
   const name = error.instancePath.slice(1);
-  const format = idFormats[dataset.fields.get(name)?.schema.format ?? ''];
-  return format?.checkWarnsOnLoad === true && format.shape.test(values[name] as string);
+  return isTolerated(dataset.fields.get(name)?.schema.format, values[name] as string);
 }
 
 function describe(error: ErrorObject): string {

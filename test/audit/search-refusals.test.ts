@@ -178,6 +178,37 @@ await t.test(
   },
 );
 
+await t.test('refuses text that no entry can hold', async (t) => {
+  for (const member of ['official', 'case'])
+    for (const text of ['\ud800', 'a\u0085'])
+      await refuse(t, { [member]: text }, { ...invalid, pointer: `#/${member}` });
+});
+
+await t.test('enters what may be a typed id as a hash', async (t) => {
+  const typed = [
+    { case: subject },
+    { official: `王 ${subject}` },
+    { trace_id: `${'0'.repeat(14)}${subject}` },
+  ];
+  for (const filter of typed) {
+    const answer = await search(test, auditor, filter);
+    t.equal(answer.statusCode, 200, answer.body);
+  }
+  const { rows } = await test.pool.query<{ bytes: Buffer }>(
+    'select bytes from audit.entry order by index desc limit 3',
+  );
+  for (const { bytes } of rows) {
+    t.notOk(bytes.includes(subject));
+    t.match(bytes.toString(), /"hash:[\w-]{22}"/);
+  }
+});
+
+await t.test('seeks a subject by a code given before there was a check digit', async (t) => {
+  const early = `${personaEnterprises[0]!.id.slice(0, 17)}${personaEnterprises[0]!.id.endsWith('0') ? '1' : '0'}`;
+  t.equal((await search(test, auditor, { dataset: 'enterprises', subject: early })).statusCode, 200);
+  await refuse(t, { dataset: 'enterprises', subject: early.slice(1) }, { status: 400, code: 'invalid-id' });
+});
+
 await t.test('leaves a whole log behind all of that', async (t) => {
   await checkAuditLog(t, test);
 });

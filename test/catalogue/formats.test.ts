@@ -1,6 +1,12 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { idFormats, isCalendarDate, residentIdCheck, usccCheck } from '../../src/catalogue/formats.ts';
+import {
+  idFormats,
+  isCalendarDate,
+  mayHoldId,
+  residentIdCheck,
+  usccCheck,
+} from '../../src/catalogue/formats.ts';
 import { personaCitizens, personaEnterprises, personas } from '../../src/sandbox/personas.ts';
 
 const alphabet = '0123456789ABCDEFGHJKLMNPQRTUWXY';
@@ -176,5 +182,19 @@ await t.test('knows the days of the calendar', (t) => {
     '２０２６-01-01',
   ])
     t.notOk(isCalendarDate(day), JSON.stringify(day));
+  t.end();
+});
+
+await t.test('sees an id among other characters, and takes no other number for one', (t) => {
+  for (const text of ['11010519491231002X', 'case 11010519491231002x of today', '0000011010519491231002X9'])
+    t.ok(mayHoldId(text), text);
+  for (const text of [
+    '',
+    '110105194912310021',
+    'HY-2026-000123',
+    '110105 19491231 002X',
+    '0af7651916cd43dd8448eb211c80319c',
+  ])
+    t.notOk(mayHoldId(text), text);
   t.end();
 });

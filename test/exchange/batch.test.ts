@@ -1,10 +1,6 @@
-import { createServer } from 'node:http';
-import { connect, type AddressInfo } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { LightMyRequestResponse } from 'fastify';
 import t from 'tap';
 import { batchLimit } from '../../src/exchange/batch.ts';
-import { createGate } from '../../src/exchange/gate.ts';
 import { residentIdCheck } from '../../src/catalogue/formats.ts';
 import { personaCitizens, personaEnterprises } from '../../src/sandbox/personas.ts';
 import { citizens, enterprises } from '../../src/sandbox/province.ts';
@@ -305,36 +301,6 @@ await t.test('takes eight at a time, says of more that it is overloaded, and goe
     single.every(({ statusCode }) => statusCode === 200),
     'reads of single records are not counted',
   );
-});
-
-await t.test('gives a place back when whoever asked goes away', async (t) => {
-  const gate = createGate(1);
-  let release = (): void => undefined;
-  const server = createServer((_request, response) => {
-    gate
-      .run(response, async () => {
-        await new Promise<void>((resolve) => (release = resolve));
-        response.end('done');
-      })
-      .catch(() => response.writeHead(503).end('overloaded'));
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  t.teardown(() => server.close());
-  const { port } = server.address() as AddressInfo;
-  const url = `http://127.0.0.1:${port}/`;
-  const socket = connect(port, '127.0.0.1');
-  socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
-  await sleep(50);
-  t.equal(await (await fetch(url)).text(), 'overloaded', 'the one place is taken');
-  socket.destroy();
-  await sleep(50);
-  t.equal(await (await fetch(url)).text(), 'overloaded', 'and stays taken until its work is done');
-  release();
-  await sleep(50);
-  const next = fetch(url);
-  await sleep(50);
-  release();
-  t.equal(await (await next).text(), 'done');
 });
 
 await t.test('has every batch in a log that is whole', async (t) => {

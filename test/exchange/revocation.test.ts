@@ -26,17 +26,20 @@ const day = 24 * 60 * 60 * 1000;
 
 interface DeafGateway {
   read(fields?: string[]): Promise<LightMyRequestResponse>;
+  /** The newest entries of the log, as who looks at them again and again asks for them. */
+  poll(): Promise<LightMyRequestResponse>;
   clientId: string;
   /** How often the gateway read the authority because the append told it to. */
   refreshes(): number;
 }
 
 /** A gateway that hears of no change: its memory is as old as its start until the append refuses. */
-async function startDeafGateway(t: Test, database: TestDatabase): Promise<DeafGateway> {
-  const client = await addClient(database.database, actor, {
-    department: 'civil-affairs',
-    roles: ['exchange'],
-  });
+async function startDeafGateway(
+  t: Test,
+  database: TestDatabase,
+  asker = { department: 'civil-affairs', roles: ['exchange'] },
+): Promise<DeafGateway> {
+  const client = await addClient(database.database, actor, asker);
   let authority = await readAuthority(database.pool);
   let refreshes = 0;
   const config = {
@@ -74,6 +77,17 @@ async function startDeafGateway(t: Test, database: TestDatabase): Promise<DeafGa
         },
         payload: JSON.stringify({ id, fields }),
       }),
+    poll: () =>
+      app.inject({
+        method: 'POST',
+        url: '/v1/audit/entries/search',
+        headers: {
+          authorization: `Bearer ${token}`,
+          'exchange-official': 'auditor-1',
+          'content-type': 'application/json',
+        },
+        payload: '{}',
+      }),
   };
 }
 
@@ -81,6 +95,17 @@ async function grantOf(database: TestDatabase): Promise<string> {
   const [grant] = await listGrants(database.database, { consumer: 'civil-affairs', dataset: 'citizens' });
   return grant!.id;
 }
+
+await t.test('refuses an auditor revoked meanwhile what needs no entry of its own', async (t) => {
+  const database = await createDatabase(t);
+  const gateway = await startDeafGateway(t, database, { department: 'audit-office', roles: ['audit'] });
+  t.equal((await gateway.poll()).statusCode, 200);
+  t.equal((await gateway.poll()).statusCode, 200);
+  await revokeClient(database.database, actor, gateway.clientId);
+  checkProblem(t, await gateway.poll(), { status: 401, code: 'token-invalid' });
+  const entries = await checkAuditLog(t, database);
+  t.equal(entries.filter(({ operation }) => operation === 'entries-search').length, 1);
+});
 
 await t.test('refuses by the append what a grant revoked meanwhile had allowed', async (t) => {
   const database = await createDatabase(t);

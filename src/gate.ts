@@ -1,8 +1,8 @@
 import { finished } from 'node:stream';
 import type { ServerResponse } from 'node:http';
-import { RepeatedProblem } from '../errors.ts';
+import { RepeatedProblem } from './errors.ts';
 
-/** Bounds how many exchanges of many subjects, whose answers are buffered whole, are in work in this process. */
+/** Bounds how much is in work at a time, in this process, of what is long or whose answers are buffered whole. */
 export interface Gate {
   /**
    * Asks whether there is a place, before anybody reads a body.
@@ -14,9 +14,10 @@ export interface Gate {
    * Runs the work in one of the places. A place is free again when the work is done and its answer is sent, or its
    * connection closed.
    *
+   * @param work is told when the connection closes: nobody waits for it then
    * @throws Problem overloaded when every place is taken
    */
-  run<T>(response: ServerResponse, work: () => Promise<T>): Promise<T>;
+  run<T>(response: ServerResponse, work: (gone: AbortSignal) => Promise<T>): Promise<T>;
 }
 
 /** Whoever takes longer to read an answer loses the connection, and makes place for others. */
@@ -35,8 +36,10 @@ export function createGate(places: number): Gate {
     async run(response, work) {
       check();
       taken++;
+      const gone = new AbortController();
+      response.once('close', () => gone.abort());
       try {
-        return await work();
+        return await work(gone.signal);
       } finally {
         const timer = setTimeout(() => response.destroy(), maxSendMs);
         finished(response, () => {

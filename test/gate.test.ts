@@ -1,0 +1,38 @@
+import { createServer } from 'node:http';
+import { connect, type AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import t from 'tap';
+import { createGate } from '../src/gate.ts';
+
+await t.test('gives a place back when whoever asked goes away', async (t) => {
+  const gate = createGate(1);
+  let release = (): void => undefined;
+  let left = 0;
+  const server = createServer((_request, response) => {
+    gate
+      .run(response, async (gone) => {
+        gone.addEventListener('abort', () => left++);
+        await new Promise<void>((resolve) => (release = resolve));
+        response.end('done');
+      })
+      .catch(() => response.writeHead(503).end('overloaded'));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.teardown(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  const url = `http://127.0.0.1:${port}/`;
+  const socket = connect(port, '127.0.0.1');
+  socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+  await sleep(50);
+  t.equal(await (await fetch(url)).text(), 'overloaded', 'the one place is taken');
+  socket.destroy();
+  await sleep(50);
+  t.equal(left, 1, 'the work hears of it');
+  t.equal(await (await fetch(url)).text(), 'overloaded', 'and stays taken until its work is done');
+  release();
+  await sleep(50);
+  const next = fetch(url);
+  await sleep(50);
+  release();
+  t.equal(await (await next).text(), 'done');
+});
