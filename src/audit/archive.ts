@@ -9,7 +9,7 @@ import { countArchived } from './archived.ts';
 import { holding } from './check-receipt.ts';
 import { openCheckpoint } from './checkpoint.ts';
 import { requireRoot } from './continuity.ts';
-import { syncFolder } from './durable-file.ts';
+import { syncAll, syncFolder } from './durable-file.ts';
 import { detachPartition, forgetArchived } from './detach-partition.ts';
 import { readSuccessions } from './log-keys.ts';
 import type { Verifier } from './note.ts';
@@ -110,50 +110,59 @@ export async function archivePartitions(
   parts: readonly Archivable[],
   options: ArchiveOptions,
 ): Promise<Archived[]> {
-  const { out, before, keys, retention, actor, onProgress = () => undefined } = options;
+  const { out, actor } = options;
   if (parts.length > 0 && (await mkdir(out, { recursive: true })) !== undefined)
     await syncFolder(dirname(out));
   const done: Archived[] = [];
   for (const part of parts) {
     const folder = join(out, archiveName(part));
-    const total = part.next - part.first;
     if (!existsSync(folder)) await writePartition(client, part, options);
-    const verified = await verifyArchive(folder, keys, (at) => onProgress(at, total, 'verifying entries'));
-    await requireSameLog(client, folder, verified);
-    const { manifest, digest } = verified;
-    if (manifest.first !== part.first || manifest.last !== part.next - 1)
-      throw new UserError(`${folder} has entries ${manifest.first} to ${manifest.last}`);
-    if (!(new Date(manifest.newest) < before))
-      throw new UserError(`${folder} has entries of ${manifest.newest}`);
-    if (manifest.keep_until < part.keepUntil)
-      throw new UserError(
-        `${folder} says that it may be deleted from ${manifest.keep_until} on, not ${part.keepUntil}: remove it`,
-      );
-    done.push({
-      folder,
-      manifest,
-      digest,
-      entry: await detachPartition(client, part, { manifest, digest, actor }),
-    });
+    // Whoever put it there, all of it is on the disk before anything leaves the database.
+    await syncAll(folder);
+    await syncFolder(out);
+    const verify = (): Promise<VerifiedArchive> => verifyPartition(client, { folder, part }, options);
+    done.push({ folder, ...(await detachPartition(client, part, { folder, verify, actor })) });
   }
   await forgetArchived(client);
   return done;
+}
 
-  async function writePartition(
-    client: pg.ClientBase,
-    part: Archivable,
-    options: ArchiveOptions,
-  ): Promise<void> {
-    const last = (await findLastCheckpoint(client))!;
-    const trusted = trustSuccessions(options.keys, await readSuccessions(client));
-    const { origin } = holding("the log's last checkpoint", () => openCheckpoint(last.note, trusted));
-    await writeArchive(client, part, {
-      out,
-      checkpoint: { ...last, origin },
-      retention,
-      onProgress: (at) => onProgress(at, part.next - part.first, 'writing entries'),
-    });
-  }
+async function writePartition(
+  client: pg.ClientBase,
+  part: Archivable,
+  { out, keys, retention, onProgress }: ArchiveOptions,
+): Promise<void> {
+  const last = (await findLastCheckpoint(client))!;
+  const trusted = trustSuccessions(keys, await readSuccessions(client));
+  const { origin } = holding("the log's last checkpoint", () => openCheckpoint(last.note, trusted));
+  await writeArchive(client, part, {
+    out,
+    checkpoint: { ...last, origin },
+    retention,
+    onProgress: (at) => onProgress?.(at, part.next - part.first, 'writing entries'),
+  });
+}
+
+/** Reads all of the archive of a partition. @throws UserError when it is not what is to leave the database */
+async function verifyPartition(
+  client: pg.ClientBase,
+  { folder, part }: { folder: string; part: Archivable },
+  { before, keys, onProgress }: ArchiveOptions,
+): Promise<VerifiedArchive> {
+  const verified = await verifyArchive(folder, keys, (at) =>
+    onProgress?.(at, part.next - part.first, 'verifying entries'),
+  );
+  await requireSameLog(client, folder, verified);
+  const { manifest } = verified;
+  if (manifest.first !== part.first || manifest.last !== part.next - 1)
+    throw new UserError(`${folder} has entries ${manifest.first} to ${manifest.last}`);
+  if (!(new Date(manifest.newest) < before))
+    throw new UserError(`${folder} has entries of ${manifest.newest}`);
+  if (manifest.keep_until < part.keepUntil)
+    throw new UserError(
+      `${folder} says that it may be deleted from ${manifest.keep_until} on, not ${part.keepUntil}: remove it`,
+    );
+  return verified;
 }
 
 /** An archive may be of another log, or of this one before it was put back. @throws UserError */

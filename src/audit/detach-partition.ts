@@ -1,9 +1,18 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import { UserError } from '../errors.ts';
 import { enterActBy, type Actor } from './act.ts';
-import { archiveName, type ArchiveManifest, type EntryRange } from './archive-manifest.ts';
+import {
+  archiveName,
+  manifestName,
+  sha256,
+  type ArchiveManifest,
+  type EntryRange,
+} from './archive-manifest.ts';
 import { countArchived } from './archived.ts';
+import type { VerifiedArchive } from './verify-archive.ts';
 
 /** Exchanges wait for no more than this, once an attempt. */
 const lockTimeoutMs = 250;
@@ -12,18 +21,20 @@ const pauseMs = 1000;
 const lockNotAvailable = '55P03';
 
 /**
- * Takes a partition out of the database, in one transaction with the entry that says so.
+ * Takes a partition out of the database, in one transaction with the entry that says so. Its archive is verified before
+ * each attempt, because the folder may change while others use the partition.
  *
- * @returns the index of that entry
- * @throws UserError when others use the partition all the time
+ * @returns what was verified, and the index of that entry
+ * @throws UserError when the archive does not hold, or others use the partition all the time
  */
 export async function detachPartition(
   client: pg.ClientBase,
   { partition, first, next }: EntryRange & { partition: string },
-  { manifest, digest, actor }: { manifest: ArchiveManifest; digest: Buffer; actor: Actor },
-): Promise<number> {
+  { folder, verify, actor }: { folder: string; verify: () => Promise<VerifiedArchive>; actor: Actor },
+): Promise<{ manifest: ArchiveManifest; digest: Buffer; entry: number }> {
   const name = archiveName({ first, next });
   for (let attempt = 1; ; attempt++) {
+    const { manifest, digest } = await verify();
     await client.query('begin');
     try {
       await client.query(`set local lock_timeout = ${lockTimeoutMs}`);
@@ -42,8 +53,11 @@ export async function detachPartition(
         `insert into audit.archive (first, next, name, digest, newest, keep_until) values ($1, $2, $3, $4, $5, $6)`,
         [first, next, name, digest, manifest.newest, manifest.keep_until],
       );
+      const kept = await readFile(join(folder, manifestName)).catch(() => null);
+      if (kept === null || !sha256(kept).equals(digest))
+        throw new UserError(`${folder} was altered since it was verified`);
       await client.query('commit');
-      return entry;
+      return { manifest, digest, entry };
     } catch (error) {
       await client.query('rollback');
       if ((error as pg.DatabaseError).code !== lockNotAvailable) throw error;

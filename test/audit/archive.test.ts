@@ -1,5 +1,6 @@
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { LightMyRequestResponse } from 'fastify';
 import t from 'tap';
 import { archivePartitions, listArchivable } from '../../src/audit/archive.ts';
@@ -21,7 +22,7 @@ import { writeArchive } from '../../src/audit/write-archive.ts';
 import { loadCatalogue } from '../../src/catalogue/catalogue.ts';
 import { runCommand, type CommandEnd } from '../fixtures/command.ts';
 import { actor, checkAuditLog, createDatabase, keys, logOrigin, startGateway } from '../helper.ts';
-import { connect, holdLock, until } from './log.ts';
+import { connect, holdLock, until, untilBlocked } from './log.ts';
 import { verifiers } from './published-log.ts';
 import { enter, makePartitionsSmall, small } from './small-partitions.ts';
 
@@ -174,6 +175,27 @@ await t.test('a folder that is whole and of another part of the log is refused',
   t.strictSame(await partitions(), [0, 512, 1024]);
 });
 
+await t.test('a folder that changes while somebody uses the partition costs nothing', async (t) => {
+  const file = join(folders[0], 'tile', 'entries', '001');
+  for (const [change, says] of [
+    [() => writeFileSync(file, readFileSync(file).fill('X', 20, 24)), /tile\/entries\/001 was altered/],
+    [() => rmSync(folders[0], { recursive: true }), /archive\.json can't be read|was altered since/],
+  ] as const) {
+    rmSync(folders[0], { recursive: true, force: true });
+    const reader = await holdLock(t, test, 'select count(*) from audit.entry');
+    const archiving = archivePartitions(owner, parts.slice(0, 1), options);
+    archiving.catch(() => undefined);
+    await untilBlocked(test, 'test session');
+    change();
+    // The attempt that waits is given up.
+    await sleep(500);
+    await reader.release();
+    await t.rejects(archiving, { message: says });
+    t.equal((await partitions())[0], 0);
+  }
+  rmSync(folders[0], { recursive: true, force: true });
+});
+
 await t.test('waits while somebody reads, and holds up no exchange meanwhile', async (t) => {
   const reader = await holdLock(t, test, 'select count(*) from audit.entry');
   const archiving = archivePartitions(owner, parts.slice(0, 1), options);
@@ -262,6 +284,7 @@ await t.test('what remains is proven as before', async (t) => {
   t.equal(verifyProof(receipt.json<{ proof: string }>().proof, bytes, verifiers).index, index);
 
   const { size } = (await findLastCheckpoint(test.pool))!;
+  await test.read('citizens', persona);
   await until('a checkpoint after the archive', () => covered(size + 1));
   const now = (await findLastCheckpoint(test.pool))!;
   const tiles = tileReader(test.pool, now.size);
