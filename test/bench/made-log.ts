@@ -74,6 +74,10 @@ export async function fillLog(
   { say, interrupted }: { say: (line: string) => void; interrupted: AbortSignal },
 ): Promise<void> {
   await client.query('select audit.index_entries(100000)');
+  // The entries of the migrations, which came today, begin the log.
+  await client.query('update audit.find set at = to_timestamp($1), so_far = to_timestamp($1)', [
+    madeLog.from / 1000,
+  ]);
   const indexed = await client.query<{ next: number }>('select audit.indexed() as next');
   const stride = Math.max(1, Math.floor(size / (madeLog.sought * madeLog.entriesEach)));
   for (let n = 0; n * partitionEntries < size; n++)
