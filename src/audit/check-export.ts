@@ -18,7 +18,7 @@ export async function checkExport(
     verifiers,
     progress: (entries) => progress(entries, entries, 'checking entries'),
   }).catch((error: unknown) => refuse(file, error));
-  const { entries, sizes, filter, findings, more } = verdict;
+  const { entries, sizes, filter, from, findings, more } = verdict;
   if (findings.length > 0)
     throw new UserError(
       [
@@ -29,9 +29,10 @@ export async function checkExport(
     );
   const size = Math.max(...sizes);
   return {
-    json: { entries, size, filter },
+    json: { entries, size, filter, from },
     text: [
       `${entries} entries are in the log, under a signed checkpoint of ${size} entries, and none was taken out`,
+      ...(from > 0 ? [`entries before ${from} were archived, and are not in the file`] : []),
       `the filter was ${JSON.stringify(filter)}`,
     ].join('\n'),
   };
@@ -45,13 +46,22 @@ function refuse(file: string, error: unknown): never {
   throw error;
 }
 
-/** Lines as NDJSON has them: JSON may hold what other readers take for the end of one (U+2028). */
+/** No line of an export is longer: an entry of 64 KiB, and its proof. */
+const maxLineLength = 1024 * 1024;
+
+/**
+ * Lines as NDJSON has them: JSON may hold what other readers take for the end of one (U+2028).
+ *
+ * @throws ExportFormatError when one is longer than an export's lines are
+ */
 async function* readLines(file: string): AsyncGenerator<string, void, undefined> {
   let rest = '';
   for await (const chunk of createReadStream(file, 'utf8') as AsyncIterable<string>) {
     const lines = (rest + chunk).split('\n');
     rest = lines.pop()!;
     yield* lines;
+    if (rest.length > maxLineLength)
+      throw new ExportFormatError('a line of it is longer than the lines of an export are');
   }
   if (rest !== '') yield rest;
 }

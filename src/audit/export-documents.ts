@@ -19,18 +19,19 @@ export const exportBodySchema = {
 const manifest = {
   from: 0,
   below: 42,
+  archived: 0,
   count: 1,
   filter_digest: 'XcmnnXCnBppZrVVsuHAe2aKrnYI6rU8uyWDONw/0YEM=',
   digest: 'bjQLnP+zepicpUTmu3gKLHiQHT+zNzh2hRGjBhevoB0=',
   size: 42,
   root: 'XcmnnXCnBppZrVVsuHAe2aKrnYI6rU8uyWDONw/0YEM=',
-  note: 'onevisit-export/1\nfrom 0\n…\n\n— onevisit.local/audit AAAA…\n',
+  note: 'onevisit-export/2\nfrom 0\n…\n\n— onevisit.local/audit AAAA…\n',
 };
 
 const ndjsonExample = [
   {
     export: {
-      format: 'onevisit-export/1',
+      format: 'onevisit-export/2',
       filter: { consumer: 'civil-affairs' },
       below: 42,
       checkpoint: 'onevisit.local/audit\n42\nXcmnnXCnBppZrVVsuHAe2aKrnYI6rU8uyWDONw/0YEM=\n\n— …\n',
@@ -51,7 +52,8 @@ export const exportOperation: Operation = {
   description:
     'Streamed, up to the checkpoint that is newest when it begins. Each page ends with a manifest of all before it, ' +
     'signed with the key of the log, and `next`, the cursor by which an export that was broken off is continued; at the ' +
-    'end `next` is null, and a file without that is not complete. `onevisit audit verify --ndjson` checks an NDJSON ' +
+    'end `next` is null, and a file without that is not complete. Entries that were archived are in no export: the manifest ' +
+    'says below which index. `onevisit audit verify --ndjson` checks an NDJSON ' +
     'export offline. In CSV a cell that a spreadsheet could take for a formula has an apostrophe before it; the last ' +
     'record has the manifest. The export is an entry itself.',
   tags: ['Audit'],

@@ -1,8 +1,18 @@
 import type { KeyObject } from 'node:crypto';
 import type { Database } from '../db/database.ts';
+import { countArchived } from './archived.ts';
 import { csvRecord } from './csv.ts';
 import { canonicalJson } from './entry.ts';
-import { exportFormat, filterDigest, manifestText, startChain, type Manifest } from './manifest.ts';
+import {
+  entryLine,
+  filterDigest,
+  headerLine,
+  manifestLine,
+  manifestText,
+  signedManifest,
+  startChain,
+  type Manifest,
+} from './manifest.ts';
 import { equalHashes, leafHash, type Hash } from './merkle.ts';
 import { encodeBase64 } from './note.ts';
 import type { EntryFilter } from './filter.ts';
@@ -55,22 +65,26 @@ export async function* exportPages(
       asked.told === '{}'
         ? await readPage(db, before)
         : await findEntries(database, filter, 'all', { before, limit: pageEntries });
+    // Entries may be archived at any time: what is told of is what no archive had when the page was read.
+    const archived = await countArchived(db);
     for (const found of page.entries) {
+      if (found.index < archived) break;
       const entry = parseEntry(found);
       chain.add(found.index, found.leafHash);
       text += lines.entry(found, entry, await prove(found.index));
     }
-    const from = page.next ?? 0;
-    text += lines.manifest(manifestAt(from), page.next);
-    before = page.next;
+    const next: number | null = page.next === null || page.next <= archived ? null : page.next;
+    text += lines.manifest(manifestAt(next ?? Math.min(archived, before), archived), next);
+    before = next;
     yield text;
     text = '';
   }
 
-  function manifestAt(from: number): Manifest {
+  function manifestAt(from: number, archived: number): Manifest {
     return {
       from,
       below,
+      archived,
       count: chain.count(),
       filter_digest: filterDigest(asked.told),
       digest: chain.digest(),
@@ -80,11 +94,17 @@ export async function* exportPages(
   }
 }
 
-/** What no filter leaves needs no search. @throws LogFault when an entry is missing */
+/** What no filter leaves needs no search. @throws LogFault when an entry is missing that is not archived */
 async function readPage(db: Queryable, before: number): Promise<EntryPage> {
-  const from = Math.max(0, before - pageEntries);
-  const entries = await listEntries(db, from, before);
-  return { entries: entries.toReversed(), next: from === 0 ? null : from };
+  const archived = await countArchived(db);
+  const from = Math.min(before, Math.max(archived, before - pageEntries));
+  try {
+    const entries = await listEntries(db, from, before);
+    return { entries: entries.toReversed(), next: from <= archived ? null : from };
+  } catch (error) {
+    if (error instanceof LogFault && (await countArchived(db)) > archived) return readPage(db, before);
+    throw error;
+  }
 }
 
 /** @throws LogFault unless the bytes are canonical JSON, from which they can be made again, and have the leaf hash */
@@ -110,25 +130,20 @@ interface Lines {
 
 function ndjsonLines({ told, below, checkpoint, cursorAt, signer }: Export): Lines {
   return {
-    begin() {
-      const header = { format: exportFormat, filter: JSON.parse(told) as object, below };
-      return `${JSON.stringify({ export: { ...header, checkpoint: checkpoint.note } })}\n`;
-    },
+    begin: () => `${headerLine(told, below, checkpoint.note)}\n`,
     entry({ index, bytes, leafHash: hash }, _entry, proof) {
-      const members = { index, leaf_hash: hash.toString('base64'), proof: proof.map(encodeBase64) };
-      return `${JSON.stringify(members).slice(0, -1)},"entry":${bytes.toString()}}\n`;
+      const members = { index, leafHash: hash.toString('base64'), proof: proof.map(encodeBase64) };
+      return `${entryLine(members, bytes.toString())}\n`;
     },
-    manifest: (manifest, next) => `${JSON.stringify(signedManifest(manifest, next, { cursorAt, signer }))}\n`,
+    manifest(manifest, next) {
+      const cursor = next === null ? null : cursorAt(next);
+      return `${manifestLine(manifest, sign(manifest, signer), cursor)}\n`;
+    },
   };
 }
 
-function signedManifest(
-  manifest: Manifest,
-  next: number | null,
-  { cursorAt, signer }: Pick<Export, 'cursorAt' | 'signer'>,
-): object {
-  const note = signNote(manifestText(manifest), signer.name, signer.key);
-  return { manifest: { ...manifest, note }, next: next === null ? null : cursorAt(next) };
+function sign(manifest: Manifest, { name, key }: Export['signer']): string {
+  return signNote(manifestText(manifest), name, key);
 }
 
 /** The columns of a CSV export that are members of an entry by the same name. */
@@ -148,7 +163,8 @@ function csvLines({ told, checkpoint, continues, cursorAt, signer }: Export): Li
       return csvRecord(['entry', String(index), hash.toString('base64'), ...cells]);
     },
     manifest(manifest, next) {
-      const signed = signedManifest(manifest, next, { cursorAt, signer });
+      const cursor = next === null ? null : cursorAt(next);
+      const signed = signedManifest(manifest, sign(manifest, signer), cursor);
       const details = { ...signed, filter: JSON.parse(told) as object, checkpoint: checkpoint.note };
       const empty = Array.from({ length: 2 + memberColumns.length - 1 }, () => '');
       return csvRecord(['manifest', ...empty, JSON.stringify(details)]);

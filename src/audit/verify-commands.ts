@@ -53,8 +53,7 @@ export const verifyCommand: Command = {
     const keys = options.key === undefined ? [ownVerifierKey(config)] : [options.key].flat().map(String);
     const verifiers = keys.map((key) => holding('--key', () => parseVerifierKey(key)));
     if (typeof options.ndjson === 'string') return checkExport(options.ndjson, verifiers, progress);
-    if (typeof options.export === 'string' && existsSync(join(options.export, manifestName)))
-      return checkArchive(options.export, verifiers, progress);
+    if (isArchive(options.export)) return checkArchive(options.export, verifiers, progress);
     return typeof options.receipt === 'string'
       ? checkReceipt(options.receipt, verifiers, options)
       : withSource({ options, config }, (source) =>
@@ -88,6 +87,11 @@ async function checkArchive(
   };
 }
 
+/** Whether a folder is one archive, and no export of a whole log. */
+function isArchive(folder: unknown): folder is string {
+  return typeof folder === 'string' && existsSync(join(folder, manifestName));
+}
+
 /** Options that say nothing together are a misunderstanding. @throws UserError */
 function refuseTogether(options: CommandInput['options']): void {
   const goesWith: [string, string][] = [
@@ -101,6 +105,12 @@ function refuseTogether(options: CommandInput['options']): void {
       throw new UserError(`--${name}: goes with --${other}`);
   const sources = ['url', 'export', 'receipt', 'ndjson'].filter((name) => value(name) !== undefined);
   if (sources.length > 1) throw new UserError(`--${sources[0]}: does not go with --${sources[1]}`);
+  const alone = isArchive(options.export)
+    ? 'export'
+    : ['receipt', 'ndjson'].find((name) => sources.includes(name));
+  const whole = ['checkpoint', 'archive'].find((name) => value(name) !== undefined);
+  if (alone !== undefined && whole !== undefined)
+    throw new UserError(`--${whole}: goes with a whole log, not with what --${alone} names`);
 }
 
 function withSource(

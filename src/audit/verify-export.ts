@@ -1,6 +1,15 @@
 import { openCheckpoint, type Checkpoint } from './checkpoint.ts';
 import { canonicalJson } from './entry.ts';
-import { checkManifest, exportFormat, filterDigest, startChain, type Manifest } from './manifest.ts';
+import {
+  checkManifest,
+  entryLine,
+  exportFormat,
+  filterDigest,
+  headerLine,
+  manifestLine,
+  startChain,
+  type Manifest,
+} from './manifest.ts';
 import { equalHashes, hashBytes, leafHash, verifyInclusion, type Hash } from './merkle.ts';
 import { decodeBase64, encodeBase64, NoteError, type Verifier } from './note.ts';
 import type { Finding } from './verify.ts';
@@ -11,6 +20,8 @@ export interface ExportVerdict {
   sizes: number[];
   /** The filter that the log says it used, as the export has it. */
   filter: unknown;
+  /** From which entry on the export has what fits: those before it were archived. */
+  from: number;
   findings: Finding[];
   /** Whether there was more to find than is told. */
   more: boolean;
@@ -31,6 +42,8 @@ interface Part {
   last: number;
   /** Whether the last line was a manifest, and how far that goes. */
   closedAt: number | null;
+  /** Whether that manifest says that the export is at its end. */
+  ended: boolean;
   /** The `from` of the manifest before: between it and the next one a line was taken out. */
   sinceIndex: number;
 }
@@ -62,14 +75,18 @@ export async function verifyExport(
   for await (const line of lines) {
     number++;
     const members = readLine(line, number);
+    const as = (written: string): void => {
+      if (written !== line)
+        find(null, `line ${number} is not as an export has it: something was added to it`);
+    };
     if ('export' in members) {
-      part = openPart(members.export, part, { number, verifiers, find });
+      part = openPart(members.export, part, { number, verifiers, find, as });
       sizes.push(part.checkpoint.size);
     } else if (part === null)
       throw new ExportFormatError('the first line is no header of an export: NDJSON is expected');
-    else if ('manifest' in members) checkPage(part, members, { verifiers, find });
+    else if ('manifest' in members) checkPage(part, members, { verifiers, find, as });
     else {
-      checkEntry(part, members, number, find);
+      checkEntry(part, members, { number, find, as });
       entries++;
       if (entries % 1000 === 0) progress?.(entries);
     }
@@ -80,12 +97,15 @@ export async function verifyExport(
       part.last,
       `no manifest follows entry ${part.last}: the export was broken off, or its end is missing`,
     );
-  else if (part.closedAt > 0)
+  else if (!part.ended)
     find(part.closedAt, `the export ends at entry ${part.closedAt}, and is to be continued below it`);
-  return { entries, sizes, filter: JSON.parse(part.filter), findings, more };
+  const from = part.closedAt ?? part.last;
+  return { entries, sizes, filter: JSON.parse(part.filter), from, findings, more };
 }
 
 type Find = (index: number | null, what: string) => void;
+/** Holds a line against what it must be, byte by byte. */
+type As = (written: string) => void;
 
 function readLine(line: string, number: number): Record<string, unknown> {
   try {
@@ -100,12 +120,13 @@ function readLine(line: string, number: number): Record<string, unknown> {
 function openPart(
   header: unknown,
   before: Part | null,
-  { number, verifiers, find }: { number: number; verifiers: readonly Verifier[]; find: Find },
+  { number, verifiers, find, as }: { number: number; verifiers: readonly Verifier[]; find: Find; as: As },
 ): Part {
   const { format, filter: given, below, checkpoint: note } = (header ?? {}) as Record<string, unknown>;
   const filter = canonical(given);
   if (format !== exportFormat || !isIndex(below) || typeof note !== 'string' || filter === null)
     throw new ExportFormatError(`line ${number} is no header of ${exportFormat}`);
+  as(headerLine(filter, below, note));
   const checkpoint = openCheckpoint(note, verifiers);
   if (before === null && below !== checkpoint.size)
     find(below, `the export begins below entry ${below}: it continues another, whose lines come first`);
@@ -124,16 +145,22 @@ function openPart(
     chain: startChain(),
     last: below,
     closedAt: null,
+    ended: false,
     sinceIndex: below,
   };
 }
 
-function checkEntry(part: Part, members: Record<string, unknown>, number: number, find: Find): void {
+function checkEntry(
+  part: Part,
+  members: Record<string, unknown>,
+  { number, find, as }: { number: number; find: Find; as: As },
+): void {
   const { index, leaf_hash: told, proof, entry } = members;
   const bytes = canonical(entry);
   const hashes = Array.isArray(proof) ? proof.map(readHash) : [null];
   if (!isIndex(index) || bytes === null || hashes.includes(null))
     throw new ExportFormatError(`line ${number} is no entry with its index, leaf hash and proof`);
+  as(entryLine({ index, leafHash: String(told), proof: proof as string[] }, bytes));
   const hash = leafHash(new TextEncoder().encode(bytes));
   const stored = readHash(told);
   if (stored === null || !equalHashes(hash, stored))
@@ -155,7 +182,7 @@ function checkEntry(part: Part, members: Record<string, unknown>, number: number
 function checkPage(
   part: Part,
   { manifest: given, next }: Record<string, unknown>,
-  { verifiers, find }: { verifiers: readonly Verifier[]; find: Find },
+  { verifiers, find, as }: { verifiers: readonly Verifier[]; find: Find; as: As },
 ): void {
   const { note, ...told } = (given ?? {}) as Manifest & { note: unknown };
   const from = isIndex(told.from) ? told.from : part.last;
@@ -180,7 +207,10 @@ function checkPage(
     find(from, `an entry ${range} is not the one that the manifest was made of, or lines were moved`);
   if (from > part.last) find(from, `entry ${part.last} is beyond the manifest that follows it`);
   if (part.filter === '{}' && from < part.last) find(from, `${describeRange(from, part.last)} missing`);
-  if ((next === null) !== (from === 0)) find(from, `the manifest of the entries ${range} was altered`);
+  part.ended = from <= told.archived;
+  const cursor = typeof next === 'string' ? next : null;
+  if (part.ended !== (cursor === null)) find(from, `the manifest of the entries ${range} was altered`);
+  as(manifestLine(told, String(note), cursor));
   part.closedAt = from;
   part.sinceIndex = from;
   part.last = Math.min(part.last, from);

@@ -44,7 +44,7 @@ await t.test(
       'content-disposition': `attachment; filename="audit-${before}.ndjson"`,
     });
     const lines = linesOf(answer.body);
-    t.match(lines[0]!.export, { format: 'onevisit-export/1', filter: {}, below: before });
+    t.match(lines[0]!.export, { format: 'onevisit-export/2', filter: {}, below: before });
     t.same(
       indicesOf(lines),
       Array.from({ length: before }, (_, i) => before - 1 - i),
@@ -65,7 +65,7 @@ await t.test(
     );
     t.match(lines.at(-1), { manifest: { from: 0, below: before, count: before, size: before }, next: null });
     const verdict = await verifyExport(each(answer.body), { verifiers });
-    t.same(verdict, { entries: before, sizes: [before], filter: {}, findings: [], more: false });
+    t.same(verdict, { entries: before, sizes: [before], filter: {}, from: 0, findings: [], more: false });
   },
 );
 

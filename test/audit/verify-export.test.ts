@@ -140,6 +140,69 @@ function signManifest(line: ExportLine): ExportLine {
   return { ...line, manifest: { ...manifest, note } };
 }
 
+const written = whole.map((line) => JSON.stringify(line));
+const entryAt = at(whole, index);
+const manifestAt = written.length - 1;
+for (const [what, line, added] of [
+  ['an entry beside a manifest', manifestAt, '{"entry":{"consumer":"forged"},'],
+  ['an entry beside a header', 0, '{"entry":{"consumer":"forged"},'],
+  ['a member beside an entry', entryAt, '{"verdict":"unlawful",'],
+  ['an entry before the entry', entryAt, '{"entry":{"consumer":"forged"},'],
+  ['a space', entryAt, '{ '],
+] as const)
+  await t.test(`finds ${what}`, async (t) => {
+    const text = written.with(line, written[line]!.replace('{', added)).join('\n');
+    writeFileSync(join(folder, 'added.ndjson'), text);
+    const { code, stderr } = await runCommand(
+      [
+        'audit',
+        'verify',
+        '--ndjson',
+        join(folder, 'added.ndjson'),
+        '--key',
+        verifierKey(logOrigin, keys.log),
+      ],
+      { ONEVISIT_HOME: folder },
+    );
+    t.equal(code, 1);
+    t.match(stderr, `line ${line + 1} is not as an export has it`);
+  });
+
+await t.test('finds a member that stands twice in an entry', async (t) => {
+  const line = written[entryAt]!.replace('"entry":{', '"entry":{"kind":"grant",');
+  const lines = written.with(entryAt, line);
+  async function* each(): AsyncGenerator<string> {
+    yield* lines;
+  }
+  const { findings } = await verifyExport(each(), { verifiers });
+  t.match(findings, [{ what: `line ${entryAt + 1} is not as an export has it: something was added to it` }]);
+});
+
+await t.test('takes no line that is longer than those of an export', async (t) => {
+  writeFileSync(join(folder, 'long.ndjson'), `{"x":"${'x'.repeat(40_000_000)}"}`);
+  const { code, stderr } = await runCommand(
+    ['audit', 'verify', '--ndjson', join(folder, 'long.ndjson'), '--key', verifierKey(logOrigin, keys.log)],
+    { ONEVISIT_HOME: folder },
+  );
+  t.equal(code, 1);
+  t.match(stderr, /a line of it is longer than the lines of an export are/);
+});
+
+await t.test('takes no option that it would not follow', async (t) => {
+  for (const option of ['--checkpoint', '--archive'])
+    for (const [source, file] of [
+      ['--ndjson', 'long.ndjson'],
+      ['--receipt', 'long.ndjson'],
+    ] as const) {
+      const { code, stderr } = await runCommand(
+        ['audit', 'verify', source, join(folder, file), option, join(folder, 'nothing')],
+        { ONEVISIT_HOME: folder },
+      );
+      t.equal(code, 1);
+      t.match(stderr, `${option}: goes with a whole log, not with what ${source} names`);
+    }
+});
+
 await t.test('refuses a checkpoint of another log, and one that another key has signed', async (t) => {
   const header = whole[0]!.export!;
   const root = Buffer.alloc(32, 7);
