@@ -4,6 +4,7 @@ import { isCleanText } from '../headers.ts';
 import { requireLiveClient } from '../identity/access-token.ts';
 import { documented } from '../openapi.ts';
 import { malformedBody } from '../validation.ts';
+import { entryNotFound } from './archived.ts';
 import { readEntry } from './entry-routes.ts';
 import { openBodySchema, openOperation } from './open-documents.ts';
 import { encodeOpening, readOfficial } from './query-entry.ts';
@@ -35,11 +36,11 @@ export function registerOpenRoutes(scope: FastifyInstance, options: ReceiptRoute
       const reason = readReason(request.body.reason);
       requireLiveClient(authority.current(), token);
       const { index } = request.params;
-      const stored = /^(0|[1-9]\d{0,15})$/.test(index)
-        ? await findEntry(db, Number(index)).catch(logUnavailable)
-        : null;
-      if (stored === null) throw new Problem('not-found');
+      const asked = /^(0|[1-9]\d{0,15})$/.test(index) ? Number(index) : null;
+      const stored = asked === null ? null : await findEntry(db, asked).catch(logUnavailable);
+      if (stored === null) throw await entryNotFound(db, asked ?? Infinity);
       const sealed = await findSealed(db, stored, readEntry(stored)).catch(logUnavailable);
+      if (sealed === 'key-archived') throw await entryNotFound(db);
       if (sealed === null) throw new Problem('nothing-sealed', { index });
 
       const recorded = await recordUnderAuthority(log, authority, (current) => {
@@ -61,10 +62,11 @@ const minReasonLength = 10;
 /** @throws Problem invalid-request when nothing is said, or what is said is no text */
 function readReason(reason: string): string {
   const text = reason.trim();
-  if (Array.from(text).length >= minReasonLength && isCleanText(text)) return text;
+  const said = text.match(/[\p{L}\p{N}]/gu)?.length ?? 0;
+  if (said >= minReasonLength && isCleanText(text) && !/[\p{Cf}\p{Co}\p{Cn}]/u.test(text)) return text;
   const detail = {
-    en: `must be a reason of at least ${minReasonLength} characters, without control characters`,
-    zh: `必须是至少 ${minReasonLength} 个字符的理由，不得含控制字符`,
+    en: `must be a reason of at least ${minReasonLength} letters or digits, without control characters`,
+    zh: `必须是至少含 ${minReasonLength} 个文字或数字的理由，不得含控制字符`,
   };
   throw new Problem(
     'invalid-request',

@@ -1,3 +1,4 @@
+import { countArchived } from './archived.ts';
 import type { WrappedKey } from './open.ts';
 import { LogFault, type Queryable, type StoredEntry } from './tree.ts';
 
@@ -19,7 +20,7 @@ const slack = '5 minutes';
 const maxCandidates = 20;
 
 /**
- * The sealed subjects of an entry; null when it has none.
+ * The sealed subjects of an entry; null when it has none, and when the entry of its data key was archived, that.
  *
  * @throws LogFault when the entry of its data key is not to be found
  */
@@ -27,7 +28,7 @@ export async function findSealed(
   db: Queryable,
   stored: StoredEntry,
   entry: Record<string, unknown>,
-): Promise<SealedSubjects | null> {
+): Promise<SealedSubjects | 'key-archived' | null> {
   const { id, time, sealed, data_key: dataKey, dataset } = entry;
   if (sealed === undefined) return null;
   if (![id, time, sealed, dataKey].every((value) => typeof value === 'string'))
@@ -37,6 +38,7 @@ export async function findSealed(
     before: stored.index,
     usedAt: time as string,
   });
+  if (wrapped === null && (await countArchived(db)) > 0) return 'key-archived';
   if (wrapped === null) throw new LogFault(`the data key of entry ${stored.index} is in no entry before it`);
   return {
     index: stored.index,

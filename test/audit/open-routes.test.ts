@@ -223,6 +223,18 @@ await t.test('refuses whoever may not open, and what is not there, and enters no
       await open(index, { token, body: { reason: `${reason}\ud800` } }),
     ],
     [
+      'a reason of nothing that can be read',
+      400,
+      'invalid-request',
+      await open(index, { token, body: { reason: '\u2800'.repeat(12) } }),
+    ],
+    [
+      'a reason that reads otherwise than it is',
+      400,
+      'invalid-request',
+      await open(index, { token, body: { reason: `${reason}\u202e` } }),
+    ],
+    [
       'a long reason',
       400,
       'invalid-request',
