@@ -19,7 +19,12 @@ export interface EntryFilter {
   subjectRefs?: string[] | undefined;
   from?: Date | undefined;
   to?: Date | undefined;
+  /** What is told to nobody yet: left out. */
+  withheld?: Withholding | undefined;
 }
+
+/** Entries of a purpose that are newer than its time are withheld, and those of purposes that are not named. */
+export type Withholding = readonly { purpose: string; until: Date }[];
 
 /** Whose entries the asker may see: all, or those that it asked for or provided the data of. */
 export type Visibility = 'all' | { consumer?: string; provider?: string };
@@ -146,8 +151,18 @@ export function conditions(filter: EntryFilter, visibility: Visibility): RawBuil
     if (value !== undefined) all.push(sql`f.${sql.ref(column)} = ${value}`);
   if (filter.from !== undefined) all.push(sql`f.at >= ${filter.from}`);
   if (filter.to !== undefined) all.push(sql`f.at < ${filter.to}`);
+  if (filter.withheld !== undefined) all.push(sql`not ${isWithheld(filter.withheld)}`);
   all.push(isOwn(visibility));
   return sql.join(all, sql` and `);
+}
+
+/** Whether a row is withheld: where that is unclear, it is. */
+export function isWithheld(withholding: Withholding): RawBuilder<unknown> {
+  const purposes = withholding.map(({ purpose }) => purpose);
+  const times = withholding.map(({ until }) => until);
+  return sql`(f.purpose is not null and not coalesce((
+    select f.at <= w.until from unnest(${purposes}::text[], ${times}::timestamptz[]) as w(purpose, until)
+    where w.purpose = f.purpose), false))`;
 }
 
 /** Whether the asker may see a row. */

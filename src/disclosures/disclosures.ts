@@ -1,3 +1,5 @@
+import { sql, type RawBuilder } from 'kysely';
+import { isWithheld, type Withholding } from '../audit/filter.ts';
 import type { FoundEntry } from '../audit/query.ts';
 import { findEntries } from '../audit/query.ts';
 import type { Catalogue } from '../catalogue/catalogue.ts';
@@ -7,7 +9,6 @@ import type { Purpose } from '../grants/authority.ts';
 
 /** What a disclosure needs of an exchange's entry. */
 interface ExchangeEntry {
-  kind: string;
   id: string;
   time: string;
   consumer: string;
@@ -43,19 +44,19 @@ interface Named {
 /** A page of exchanges that a subject may see, newest first. */
 export interface ShownExchanges {
   shown: ExchangeEntry[];
-  /** How many exchanges were passed over, because their purpose is still confidential. */
+  /** How many exchanges of the page's range were left out, because their purpose is still confidential. */
   withheld: number;
   /** The index below which the next page looks; null when nothing is left that may be shown now. */
   next: number | null;
 }
 
 const dayMs = 24 * 60 * 60 * 1000;
-const minScanned = 50;
-const maxScans = 40;
+/** How many that are withheld are counted, for a page. */
+const maxCounted = 20_000;
 
 /**
- * Finds the exchanges of a subject. Those of confidential purposes are passed over so that pages don't tell: a page is
- * full, and the last one has no `next`, whatever was withheld. Only beyond thousands in a row a page is short.
+ * Finds the exchanges of a subject. Those of confidential purposes are left out by the database, so that neither pages nor
+ * the time that they take tell of them.
  *
  * @param refs the subject's keyed hashes, plain and hidden
  */
@@ -65,51 +66,64 @@ export async function findExchanges(
   state: { purposes: ReadonlyMap<string, Purpose>; now: Date },
   page: { before: number | null; limit: number },
 ): Promise<ShownExchanges> {
-  const filter = { subjectRefs: subject.refs, subjectDataset: subject.dataset };
-  const shown: { index: number; entry: ExchangeEntry }[] = [];
-  let withheld = 0;
-  let withheldBeforeLast = 0;
-  const full = (): ShownExchanges => ({
-    shown: shown.map(({ entry }) => entry),
-    withheld: withheldBeforeLast,
-    next: shown.at(-1)!.index,
-  });
-  let before = page.before;
-  for (let scan = 0; scan < maxScans; scan++) {
-    const limit = Math.max(page.limit + 1, minScanned);
-    const found = await findEntries(database, filter, 'all', { before, limit });
-    for (const { index, bytes } of found.entries) {
-      const entry = parseExchange(bytes);
-      if (entry === null) continue;
-      if (isWithheld(entry, state)) {
-        withheld++;
-        continue;
-      }
-      if (shown.length === page.limit) return full();
-      shown.push({ index, entry });
-      withheldBeforeLast = withheld;
-    }
-    before = found.next;
-    if (before === null) break;
-  }
-  return { shown: shown.map(({ entry }) => entry), withheld, next: before };
+  const withheld = withholdingOf(state);
+  const filter = { subjectRefs: subject.refs, subjectDataset: subject.dataset, kind: 'exchange', withheld };
+  const { entries, next } = await findEntries(database, filter, 'all', page);
+  const range = { from: next ?? 0, before: page.before };
+  return {
+    shown: entries.flatMap(({ bytes }) => parseExchange(bytes) ?? []),
+    withheld: await countWithheld(database, subject.refs, withheld, range),
+    next,
+  };
 }
 
-/** Exchanges alone are disclosures; looks at them are the audit office's matter. */
+/** Until when what was asked for a purpose is told; a purpose that is not known could be a confidential one. */
+function withholdingOf({
+  purposes,
+  now,
+}: {
+  purposes: ReadonlyMap<string, Purpose>;
+  now: Date;
+}): Withholding {
+  return [...purposes.values()].map(({ code, confidentialDays }) => ({
+    purpose: code,
+    until: new Date(now.getTime() - confidentialDays * dayMs),
+  }));
+}
+
+async function countWithheld(
+  database: Database,
+  refs: string[],
+  withholding: Withholding,
+  { from, before }: { from: number; before: number | null },
+): Promise<number> {
+  const range = (index: RawBuilder<unknown>): RawBuilder<unknown> =>
+    sql`${index} >= ${from} and ${index} < ${before ?? sql`9223372036854775807`}::bigint`;
+  const { rows } = await sql<{ withheld: number }>`
+    select count(*) as withheld from (
+      select f.index from (
+        select distinct s.index from audit.find_subject s
+        where s.subject_ref in (select audit.subject_ref(r) from unnest(${refs}::text[]) r) and ${range(sql`s.index`)}
+      ) s join audit.find f using (index) where f.kind = 'exchange' and ${isWithheld(withholding)}
+      union all
+      select f.index from audit.parsed f
+      where f.index >= audit.indexed() and ${range(sql`f.index`)} and f.subjects && ${refs}::text[]
+        and f.kind = 'exchange' and ${isWithheld(withholding)}
+      limit ${maxCounted}) w`.execute(database);
+  return rows[0]!.withheld;
+}
+
+/** What a disclosure tells of an entry; null where the entry is not what the gateway would have written. */
 function parseExchange(bytes: FoundEntry['bytes']): ExchangeEntry | null {
   const entry = JSON.parse(bytes.toString()) as ExchangeEntry;
-  return entry.kind === 'exchange' ? entry : null;
+  const { fields = [], ...texts } = entry;
+  const told = [texts.id, texts.time, texts.consumer, texts.dataset, texts.operation, texts.outcome];
+  const isWhole = told.every(isText) && Array.isArray(fields) && fields.every(isText);
+  return isWhole ? entry : null;
 }
 
-/** A purpose that is not known could be a confidential one. */
-function isWithheld(
-  { purpose: code, time }: ExchangeEntry,
-  { purposes, now }: { purposes: ReadonlyMap<string, Purpose>; now: Date },
-): boolean {
-  if (code === undefined) return false;
-  const purpose = purposes.get(code);
-  if (purpose === undefined) return true;
-  return now.getTime() < Date.parse(time) + purpose.confidentialDays * dayMs;
+function isText(value: unknown): boolean {
+  return typeof value === 'string';
 }
 
 /** What exchanges are called by people, for those shown. */

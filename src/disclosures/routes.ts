@@ -9,6 +9,7 @@ import { Problem, type Fault } from '../errors.ts';
 import { nameSubjects } from '../exchange/describe.ts';
 import type { ExchangeContext } from '../exchange/exchange.ts';
 import { checkId } from '../exchange/rights.ts';
+import { createGate } from '../gate.ts';
 import type { Authority } from '../grants/authority.ts';
 import { challenge, requireLiveClient, type AccessToken, type Tokens } from '../identity/access-token.ts';
 import type { Admit } from '../identity/admission.ts';
@@ -54,17 +55,21 @@ interface Asked {
 type Proof = { assertion: 'portal' } | { assertion: 'proven'; identity_provider: string };
 
 const defaultLimit = 50;
+/** Looks at a time: their statements would keep those of all other looks into the log waiting. */
+const maxLooks = 8;
 
 /** The route by which a portal shows subjects who asked for their data. Each look is an entry, before it is answered. */
 export function registerDisclosureRoutes(scope: FastifyInstance, options: DisclosureRoutesOptions): void {
   const { database, catalogue, context, tokens, admit, issuer, sandbox } = options;
   const { authority, log, secrets, now } = context;
+  const gate = createGate(maxLooks);
 
   scope.post<{ Body: Body }>(
     '/v1/disclosures',
     {
       onRequest: (request, reply, done) => {
         requireDisclose(admit(request, reply));
+        gate.check();
         done();
       },
       schema: documented(disclosuresOperation, { body: disclosuresBodySchema }),
@@ -75,7 +80,7 @@ export function registerDisclosureRoutes(scope: FastifyInstance, options: Disclo
       const asked = readAsked(request.body, token);
       const login = createLogin(asked);
 
-      const { result } = await recordUnderAuthority(log, authority, async (current): Promise<Made> => {
+      const make = async (current: Authority): Promise<Made> => {
         requireLiveClient(current, token);
         const proof = await login(current);
         const enter = (more: Looked): Promise<Leaf> => encodeLook(request, { token, official }, asked, more);
@@ -95,7 +100,8 @@ export function registerDisclosureRoutes(scope: FastifyInstance, options: Disclo
         });
         const titles = { departments, purposes: current.purposes, catalogue };
         return { leaf, result: { items: shown.map((entry) => present(entry, titles)), next } };
-      });
+      };
+      const { result } = await gate.run(reply.raw, () => recordUnderAuthority(log, authority, make));
 
       if (result instanceof Problem) throw result;
       const { items, next } = result;
@@ -110,7 +116,7 @@ export function registerDisclosureRoutes(scope: FastifyInstance, options: Disclo
     const { id, assertion, after, limit = defaultLimit } = body;
     const dataset = catalogue.findNewest(body.dataset);
     if (dataset === null) throw invalidBody('#/dataset', { en: 'is not a dataset', zh: '没有该数据集' });
-    checkId(dataset, id);
+    if (!dataset.mayHaveId(id)) checkId(dataset, id);
     const refs = [false, true].map((hidden) => subjectRef(secrets, dataset.name, id, hidden));
     const cursorScope = canonicalJson({ disclosures: refs, client: token.clientId });
     const before = after == null ? null : readCursor(secrets, cursorScope, after, now());

@@ -1,13 +1,15 @@
 import { generateKeyPairSync, randomUUID, sign, type KeyObject } from 'node:crypto';
 import type { LightMyRequestResponse } from 'fastify';
 import t, { type Test } from 'tap';
-import { deriveLogSecrets, subjectRef } from '../../src/audit/entry.ts';
+import { deriveLogSecrets, subjectRef, type Entry } from '../../src/audit/entry.ts';
+import { readIndexLag } from '../../src/audit/index-stage.ts';
+import { residentIdCheck } from '../../src/catalogue/formats.ts';
 import type { Disclosure } from '../../src/disclosures/disclosures.ts';
 import { addPurpose } from '../../src/grants/purposes.ts';
 import { removeProvider, setProvider } from '../../src/identity/providers.ts';
 import { personaCitizens, personaEnterprises } from '../../src/sandbox/personas.ts';
 import { readLog, type LogEntry } from '../audit/open-seal.ts';
-import { until } from '../audit/log.ts';
+import { newLeaf, readVersion, until } from '../audit/log.ts';
 import { checkProblem } from '../exchange/checks.ts';
 import { createJudge, type Document } from '../fixtures/openapi-document.ts';
 import { actor, checkAuditLog, issuer, keys, startGateway } from '../helper.ts';
@@ -181,7 +183,61 @@ await t.test('withholds a confidential purpose for its days, and tells auditors 
   t.ok((await shown(ada)).some(({ id, purpose }) => id === idOf(inquiry) && purpose!.code === code));
 });
 
-await t.test('pages by sealed cursors, which tell nothing of what is withheld', async (t) => {
+/** An id that nobody has, nor asked for. */
+function stranger(first15: string): string {
+  return `${first15}99${residentIdCheck(`${first15}99`)}`;
+}
+
+/** Entries about a subject that no gateway has written, at its own time. */
+async function plant(id: string, entries: Partial<Entry>[]): Promise<void> {
+  const subjects = [subjectRef(deriveLogSecrets(keys.logSecret), 'citizens', id)];
+  const leaves = entries.map((entry) => newLeaf({ time: test.clock.now(), subjects, ...entry }));
+  await test.pool.query('select audit.append($1, $2, $3)', [
+    await readVersion(test),
+    leaves.map(({ bytes }) => bytes),
+    leaves.map(({ hash }) => hash),
+  ]);
+}
+const exchange = { consumer: 'taxation', dataset: 'citizens', version: 1, operation: 'read' } as const;
+
+await t.test('tells nothing by its pages of what is withheld before, between and after', async (t) => {
+  const carol = stranger('999901197707079');
+  const secret = { ...exchange, purpose: 'not-in-the-registry' };
+  const open = { ...exchange, purpose: 'tax-assessment' };
+  await plant(carol, [secret, secret, open, secret, open, secret]);
+  for (const indexed of [false, true]) {
+    if (indexed) await until('all is indexed', async () => (await readIndexLag(test.pool)).entries === 0);
+    t.equal((await shown(carol)).length, 2);
+    t.match((await readLog(test.pool)).at(-1), { details: { shown: 2, withheld: 4 } });
+    const assertion = login(carol);
+    const first = await look({ dataset: 'citizens', id: carol, limit: 1, assertion });
+    const { next } = first.json<{ next: string }>();
+    t.match((await readLog(test.pool)).at(-1), { details: { shown: 1, withheld: 1 } });
+    const second = await look({ dataset: 'citizens', id: carol, limit: 1, after: next, assertion });
+    t.match(second.json(), { items: [{ operation: 'read' }], next: null });
+    t.match((await readLog(test.pool)).at(-1), { details: { shown: 1, withheld: 3 } });
+  }
+});
+
+await t.test(
+  'shows exchanges however many looks there were, and passes over what no gateway wrote',
+  async (t) => {
+    const dave = stranger('999901197707078');
+    await plant(dave, [{ ...exchange, purpose: 'tax-assessment' }]);
+    await plant(
+      dave,
+      Array.from({ length: 2500 }, () => ({ kind: 'query', operation: 'disclosure' }) as const),
+    );
+    await plant(dave, [
+      { ...exchange, fields: 'x' as unknown as string[] },
+      { ...exchange, operation: undefined },
+    ]);
+    const answer = await look({ dataset: 'citizens', id: dave, assertion: login(dave) });
+    t.match(answer.json(), { items: [{ department: { code: 'taxation' } }], next: null });
+  },
+);
+
+await t.test('pages by sealed cursors', async (t) => {
   const all = await shown(ada);
   const seen: string[] = [];
   const assertion = login(ada);
@@ -274,6 +330,11 @@ await t.test('in the sandbox the word of the portal is enough, and the entry say
   t.match((await readLog(test.pool)).at(-1), { details: { assertion: 'portal' } });
   const wrong = await ask({ dataset: 'citizens', id: ada, assertion: login(bob) });
   t.equal(wrong.statusCode, 400, 'but a login that is there has to be right');
+});
+
+await t.test('takes the code of an enterprise given before there was a check digit', async (t) => {
+  const early = `${enterprise.id.slice(0, 17)}${enterprise.id.endsWith('0') ? '1' : '0'}`;
+  t.strictSame(await shown(early, 'enterprises'), []);
 });
 
 await t.test('leaves a whole log behind all of that, which the search tables take', async (t) => {
