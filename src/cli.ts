@@ -40,6 +40,8 @@ enableCompileCache();
 const exitRefused = 1;
 const exitWrongUsage = 2;
 const undefinedTable = '42P01';
+const insufficientPrivilege = '42501';
+const lockNotAvailable = '55P03';
 
 let lastShownMs = 0;
 let shown = false;
@@ -60,16 +62,7 @@ try {
 /** The commands of a word; all of them when there is no such word, so that help can list them. */
 async function findCommands(word = ''): Promise<Command[]> {
   if (Object.hasOwn(commandsOf, word)) return commandsOf[word]!();
-  const all = await Promise.all([
-    operator(),
-    identity(),
-    grants(),
-    records(),
-    catalogue(),
-    audit(),
-    witness(),
-    sandbox(),
-  ]);
+  const all = await Promise.all([...new Set(Object.values(commandsOf))].map((load) => load()));
   return all.flat();
 }
 
@@ -125,6 +118,14 @@ function explain(error: unknown): number {
     process.stderr.write(`onevisit: the database does not answer, or refuses the login (${error.code})\n`);
   else if ((error as { code?: unknown }).code === undefinedTable)
     process.stderr.write('onevisit: the database lacks a table of this program\'s: run "onevisit migrate"\n');
+  else if ((error as { code?: unknown }).code === lockNotAvailable)
+    process.stderr.write(
+      'onevisit: nothing was done, because others held the audit log or a table: run the same again\n',
+    );
+  else if ((error as { code?: unknown }).code === insufficientPrivilege)
+    process.stderr.write(
+      `onevisit: this login may not do that in the database: ADMIN_DATABASE_URL must be its owner's (${(error as Error).message})\n`,
+    );
   else process.stderr.write(`onevisit: failed unexpectedly: ${JSON.stringify(describeError(error))}\n`);
   return exitRefused;
 }

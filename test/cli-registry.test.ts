@@ -182,6 +182,13 @@ await t.test('grants, and revokes for good', async (t) => {
     { fields: [], verify_fields: ['name'], daily_quota: 1000, status: 'active' },
     'and to verify alone, so often a day',
   );
+  await refuses(
+    t,
+    ['', 'two\nlines', 'x'.repeat(1001)].map((reason) => [
+      /--reason: must be one line/,
+      ...['grant', 'revoke', made.id, '--reason', reason],
+    ]),
+  );
   t.match(await json(t, 'grant', 'revoke', made.id, '--reason', 'no longer needed'), { status: 'revoked' });
   t.equal(await read(), 403);
   const { items } = await json<List<{ status: string }>>(t, 'grant', 'list', '--consumer', 'forestry');

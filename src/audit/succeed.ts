@@ -81,8 +81,9 @@ async function succeed(
 ): Promise<Succeeded> {
   const keys = { from: verifierOf(from.name, from.key), to: verifierOf(to.name, to.key) };
   return database.transaction().execute(async (transaction) => {
-    // Nobody publishes until this is done: the old key counts for what it has signed by now.
-    await sql`lock table audit.checkpoint in share mode`.execute(transaction);
+    // Nobody publishes until this is done: the old key counts for what it has signed by now. Nor does anybody else let
+    // another key follow it.
+    await sql`lock table audit.checkpoint in share row exclusive mode`.execute(transaction);
     const { rows } = await sql<{ size: number }>`
       select coalesce(max(size), 0) as size from audit.checkpoint`.execute(transaction);
     await refuseUnlessCurrent(transaction, from, keys);

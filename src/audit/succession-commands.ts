@@ -1,5 +1,5 @@
 import { administer, withClient } from '../admin.ts';
-import type { Command, CommandInput, CommandResult } from '../command.ts';
+import { reasonOption, type Command, type CommandInput, type CommandResult } from '../command.ts';
 import { parseOrigin as parseLogOrigin } from '../config.ts';
 import { UserError } from '../errors.ts';
 import { commandLineActor } from './act.ts';
@@ -87,7 +87,7 @@ async function reopen({ options, config, progress }: CommandInput): Promise<Comm
     note === null
       ? null
       : { note, checkpoint: holding(what, () => openCheckpoint(note, ofAnySize(verifiers))) };
-  const lost = { reason: String(options.reason), last: seen, entries };
+  const lost = { reason: reasonOption(options.reason), last: seen, entries };
   const done = await administer(config, (database) =>
     reopenLog(database, commandLineActor(), { from, to }, lost),
   );

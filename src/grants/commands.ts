@@ -2,7 +2,7 @@ import { administer } from '../admin.ts';
 import { commandLineActor } from '../audit/act.ts';
 import { loadCatalogue } from '../catalogue/catalogue.ts';
 import { isCalendarDate } from '../catalogue/formats.ts';
-import { listOption, table, type Command } from '../command.ts';
+import { reasonOption, listOption, table, type Command } from '../command.ts';
 import { UserError } from '../errors.ts';
 import { addGrant, listGrants, revokeGrant, startOfDay } from './grants.ts';
 import { addPurpose, listPurposes } from './purposes.ts';
@@ -147,7 +147,7 @@ export const grantCommands: Command[] = [
     options: [{ flags: '--reason <text>', description: 'why' }],
     run: ({ args, options, config }) =>
       administer(config, async (database) => {
-        const reason = (options.reason as string | undefined) ?? null;
+        const reason = options.reason === undefined ? null : reasonOption(options.reason);
         const { id, entry } = await revokeGrant(database, commandLineActor(), args[0]!, reason);
         return {
           json: { id, status: 'revoked', entry },

@@ -24,8 +24,10 @@ export async function setProvider(
   actor: Actor,
   { issuer, keySet }: { issuer: string; keySet: string },
 ): Promise<{ kids: string[]; entry: number }> {
-  if (!URL.canParse(issuer) || !/^https?:\/\/[\x21-\x7e]{1,190}$/.test(issuer))
-    throw new UserError(`"${issuer}" is not the URL of an issuer`);
+  if (!isIssuer(issuer))
+    throw new UserError(
+      'the issuer must be an http or https URL, without user, password, query and fragment',
+    );
   const keys = parseKeySet(keySet);
   const kids = keys.map(({ kid }) => kid).sort();
   return database.transaction().execute(async (transaction) => {
@@ -88,4 +90,11 @@ export async function useAssertion(
   const { rows } = await sql<{ used: boolean }>`
     select registry.use_assertion(${issuer}, ${hashed}, ${expiresAt}) as used`.execute(database);
   return rows[0]!.used;
+}
+
+/** Whether a text is the URL of an issuer, as entries and outputs may show it. */
+function isIssuer(text: string): boolean {
+  if (!URL.canParse(text) || !/^https?:\/\/[\x21-\x7e]{1,190}$/.test(text)) return false;
+  const { username, password, search, hash } = new URL(text);
+  return username === '' && password === '' && search === '' && hash === '';
 }

@@ -138,6 +138,18 @@ await t.test('is refused in a transaction that would not see the entries before 
   t.equal(await countEntries(test), before);
 });
 
+await t.test('waits for the disk, also where the database would not', async (t) => {
+  const client = await connect(t, test.gatewayUrl);
+  const { bytes, hash } = newLeaf();
+  for (const setting of ['off', 'local', 'remote_apply']) {
+    await client.query(`set synchronous_commit = ${setting}; begin`);
+    await client.query('select audit.append($1, $2, $3)', [authority, [bytes], [hash]]);
+    const { rows } = await client.query("select current_setting('synchronous_commit') as setting");
+    t.strictSame(rows, [{ setting: setting === 'remote_apply' ? setting : 'on' }]);
+    await client.query('rollback');
+  }
+});
+
 await t.test('leaves a whole log behind all of that', async (t) => {
   await checkAuditLog(t, test);
 });

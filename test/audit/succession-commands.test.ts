@@ -18,7 +18,7 @@ import { keyId } from '../../src/keys.ts';
 import { runCommand, type CommandEnd } from '../fixtures/command.ts';
 import { newFolder } from '../fixtures/folder.ts';
 import { actor, createDatabase, keys, logOrigin, startGateway, type TestDatabase } from '../helper.ts';
-import { connect, countEntries, fillTo, putBack, until } from './log.ts';
+import { connect, countEntries, fillTo, holdLock, logLocks, putBack, until } from './log.ts';
 
 const newKey = (): KeyObject => generateKeyPairSync('ed25519').privateKey;
 
@@ -283,6 +283,7 @@ await t.test('audit reopen and rotate refuse what would not help', async (t) => 
   const { test, home, settings } = await newLog(t, 30);
   const reopen = (...more: string[]) => runCommand(['audit', 'reopen', '--reason', 'x', ...more], settings);
   refused(t, await reopen('--origin', logOrigin), /the log is onevisit\.test\/audit already/);
+  refused(t, await reopen('--origin', 'x', '--reason', ' '), /--reason: must be one line/);
   refused(t, await reopen('--origin', 'a b'), /--origin: must be 1 to 200 characters/);
   const other = join(home, 'other');
   writeFileSync(other, signCheckpoint({ origin: 'other', size: 1, root: Buffer.alloc(32) }, keys.log));
@@ -311,4 +312,29 @@ await t.test('audit reopen and rotate refuse what would not help', async (t) => 
     await rotate(keyFile(home, 'new', newKey()), { ADMIN_DATABASE_URL: unused.adminUrl }),
     /no gateway has signed this log yet/,
   );
+});
+
+await t.test('of two keys that should follow at once one does, and the log goes on', async (t) => {
+  const { test, home, settings } = await newLog(t, 30);
+  const lock = await holdLock(t, test, logLocks.append);
+  const rotations = ['one', 'two'].map((name) =>
+    runCommand(['audit', 'rotate', '--new-key', keyFile(home, name, newKey())], settings),
+  );
+  await until('both wait', async () => {
+    const { rows } = await test.pool.query<{ waiting: number }>(
+      `select count(*) as waiting from pg_stat_activity
+       where datname = current_database() and wait_event_type = 'Lock'`,
+    );
+    return rows[0]!.waiting === 2;
+  });
+  await lock.release();
+  const ends = await Promise.all(rotations);
+  t.equal(ends.filter(({ code }) => code === 0).length, 1);
+  refused(
+    t,
+    ends.find(({ code }) => code === 1)!,
+    /is not the key that this log is signed with/,
+  );
+  const { rows } = await test.pool.query('select from audit.succession');
+  t.equal(rows.length, 1);
 });
