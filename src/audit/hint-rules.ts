@@ -76,11 +76,22 @@ export const rules = {
   },
 } as const satisfies Record<RuleName, Rule>;
 
-/** All that the rules find in a history, the newest last. */
+/** Whoever makes up names makes up as many hints: the largest of each rule are told. */
+const maxHintsEach = 100;
+
+/** What the rules find in a history, the newest last. */
 export function watchAll(office: OfficeHours): Watch {
   const watches = Object.values(rules).map(({ watch }) => watch(office));
   return {
     take: (fact) => watches.forEach((watch) => watch.take(fact)),
-    end: () => watches.flatMap((watch) => watch.end()).sort((a, b) => a.to.getTime() - b.to.getTime()),
+    end: () =>
+      watches
+        .flatMap((watch) =>
+          watch
+            .end()
+            .toSorted((a, b) => b.count - a.count)
+            .slice(0, maxHintsEach),
+        )
+        .sort((a, b) => a.to.getTime() - b.to.getTime()),
   };
 }

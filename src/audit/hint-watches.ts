@@ -73,8 +73,6 @@ export const usualCaseShare = 0.8;
 export const leastRefusals = 20;
 export const refusalShare = 0.5;
 export const burstMs = 10 * 60_000;
-/** More refusals than these are not counted. */
-const mostRefusals = 1000;
 /** So many subjects that there were not, and such a share of those asked for. */
 export const leastAbsent = 30;
 export const absentShare = 0.3;
@@ -178,17 +176,14 @@ export function watchHours(office: OfficeHours): Watch {
     },
     end() {
       const departments = Map.groupBy(all.values(), ({ consumer }) => consumer);
-      return [...departments.values()].flatMap((officials) =>
-        officials
+      return [...departments.values()].flatMap((officials) => {
+        const off = sum(officials.map((one) => one.count));
+        const of = sum(officials.map((one) => one.of));
+        return officials
           .filter((one) => one.count >= leastOff && one.count >= offShare * one.of)
-          .filter((one) => {
-            const others = officials.filter((other) => other !== one);
-            const off = others.reduce((sum, other) => sum + other.count, 0);
-            const all = others.reduce((sum, other) => sum + other.of, 0);
-            return off < aroundTheClock * Math.max(1, all);
-          })
-          .map((one) => hint('hours', one, leastOff)),
-      );
+          .filter((one) => off - one.count < aroundTheClock * Math.max(1, of - one.of))
+          .map((one) => hint('hours', one, leastOff));
+      });
     },
   };
 }
@@ -205,49 +200,63 @@ export function watchCases(): Watch {
     },
     end() {
       const departments = Map.groupBy(all.values(), ({ consumer }) => consumer);
-      return [...departments.values()].flatMap((purposes) =>
-        purposes
+      return [...departments.values()].flatMap((purposes) => {
+        const without = sum(purposes.map((one) => one.count));
+        const of = sum(purposes.map((one) => one.of));
+        return purposes
           .filter((one) => one.count === one.of && one.count >= leastWithoutCase)
-          .filter((one) => {
-            const others = purposes.filter((other) => other !== one);
-            const all = others.reduce((sum, other) => sum + other.of, 0);
-            const without = others.reduce((sum, other) => sum + other.count, 0);
-            return all > 0 && all - without >= usualCaseShare * all;
-          })
-          .map((one) => hint('no-case', one, leastWithoutCase)),
-      );
+          .filter((one) => of > one.of && of - without >= usualCaseShare * (of - one.of))
+          .map((one) => hint('no-case', one, leastWithoutCase));
+      });
     },
+  };
+}
+
+/** Those of the facts taken that are no older than a burst lasts, seen from the last one. */
+function recent(): { take(fact: Fact): void; count(): number; first(most: number): Fact[] } {
+  const facts: Fact[] = [];
+  let first = 0;
+  return {
+    take(fact) {
+      facts.push(fact);
+      while (facts[first]!.time.getTime() < fact.time.getTime() - burstMs) first++;
+      if (first > facts.length / 2) {
+        facts.splice(0, first);
+        first = 0;
+      }
+    },
+    count: () => facts.length - first,
+    first: (most) => facts.slice(first, first + most),
   };
 }
 
 /** Many refusals within minutes. */
 export function watchRefusals(): Watch {
-  const windows = new Map<string, { times: number[]; first: number; refused: Fact[]; found: Tally | null }>();
+  const windows = new Map<
+    string,
+    { asked: ReturnType<typeof recent>; refused: ReturnType<typeof recent>; found: Tally | null }
+  >();
   return {
     take(fact) {
       let window = windows.get(fact.consumer);
       if (window === undefined)
-        windows.set(fact.consumer, (window = { times: [], first: 0, refused: [], found: null }));
-      const since = fact.time.getTime() - burstMs;
-      window.times.push(fact.time.getTime());
-      while (window.times[window.first]! < since) window.first++;
+        windows.set(fact.consumer, (window = { asked: recent(), refused: recent(), found: null }));
+      window.asked.take(fact);
       if (fact.outcome !== 'refused') return;
-      window.refused = [...window.refused.filter(({ time }) => time.getTime() >= since), fact].slice(
-        -mostRefusals,
-      );
-      const { refused } = window;
-      const asked = window.times.length - window.first;
-      if (refused.length < leastRefusals || refused.length < refusalShare * asked) return;
-      if (window.found !== null && window.found.count >= refused.length) return;
+      window.refused.take(fact);
+      const [asked, refused] = [window.asked.count(), window.refused.count()];
+      if (refused < leastRefusals || refused < refusalShare * asked) return;
+      if (window.found !== null && window.found.count >= refused) return;
+      const named = window.refused.first(maxEntriesNamed);
       window.found = {
         consumer: fact.consumer,
         official: null,
         purpose: null,
-        from: refused[0]!.time,
+        from: named[0]!.time,
         to: fact.time,
-        count: refused.length,
+        count: refused,
         of: asked,
-        entries: refused.slice(0, maxEntriesNamed).map(({ index }) => index),
+        entries: named.map(({ index }) => index),
       };
     },
     end: () =>
@@ -271,6 +280,10 @@ export function watchAbsent(): Watch {
         .filter((one) => one.count >= leastAbsent && one.count >= absentShare * one.of)
         .map((one) => hint('absent', one, leastAbsent)),
   };
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
 }
 
 function medianOf(values: readonly number[]): number {

@@ -63,8 +63,8 @@ interface Row {
   outcome: string;
   operation: string;
   subjects: number;
-  records: number | null;
   run: number | null;
+  absent: number | null;
 }
 
 async function readFacts(
@@ -74,12 +74,12 @@ async function readFacts(
 ): Promise<Fact[]> {
   const { rows } = await sql<Row>`
     select e.index, j."time" as at, j.consumer, j.official ->> 'id' as official, j.purpose, j."case" as case_no,
-      j.outcome, j.operation, coalesce(cardinality(j.subjects), 0) as subjects, j.records,
-      (j.details ->> 'run')::int as run
+      j.outcome, j.operation, coalesce(cardinality(j.subjects), 0) as subjects,
+      (j.details ->> 'run')::int as run, (j.details ->> 'absent')::int as absent
     from audit.entry e
     cross join lateral json_to_record(convert_from(e.bytes, 'UTF8')::json) as j(
       kind text, "time" timestamptz, consumer text, official json, purpose text, "case" text, outcome text,
-      operation text, subjects text[], records int, details json)
+      operation text, subjects text[], details json)
     where ${step} and j.kind = 'exchange' and j.consumer is not null
       and j."time" >= ${from} and j."time" < ${to}
     order by e.index`.execute(database);
@@ -87,7 +87,7 @@ async function readFacts(
 }
 
 function readFact({ index, at, consumer, official, purpose, case_no, outcome, ...row }: Row): Fact {
-  const { operation, subjects, records, run } = row;
+  const { operation, subjects, run, absent } = row;
   return {
     index,
     time: at,
@@ -97,19 +97,8 @@ function readFact({ index, at, consumer, official, purpose, case_no, outcome, ..
     hasCase: case_no !== null,
     outcome,
     subjects,
-    absent: countAbsent({ operation, outcome, subjects, records }),
+    // A batch says how many of its subjects there were not.
+    absent: absent ?? (outcome === 'absent' && operation !== 'search' ? 1 : 0),
     run: run ?? 0,
   };
-}
-
-/** A batch tells how many records it found; persons whom records name are among its subjects, so it may tell too few. */
-function countAbsent({
-  operation,
-  outcome,
-  subjects,
-  records,
-}: Pick<Row, 'operation' | 'outcome' | 'subjects' | 'records'>): number {
-  if (outcome === 'refused' || operation === 'search') return 0;
-  if (operation === 'batch') return Math.max(0, subjects - (records ?? 0));
-  return outcome === 'absent' ? 1 : 0;
 }

@@ -12,7 +12,7 @@ import {
   type PropertySchema,
 } from './dataset-file.ts';
 import { leastRetentionYears } from './dataset-schema.ts';
-import { isTolerated } from './formats.ts';
+import { idFormats, isTolerated } from './formats.ts';
 import type { Mask } from './mask.ts';
 import { toRetirement, type DeclaredEnd, type Retirement } from './retirement.ts';
 
@@ -61,6 +61,8 @@ export interface Dataset {
   schema: Record<string, unknown>;
   /** True when the id has the key's form and its check digit is right. Takes attacker-controlled input. */
   isValidId(id: string): boolean;
+  /** How many characters at the end of an id are computed from the others. */
+  checkCharacters: number;
   /** True when a record may have the id: a valid one, or one given before there was a check digit. */
   mayHaveId(id: string): boolean;
   /** Validates a whole record. */
@@ -193,6 +195,7 @@ function toDataset(declared: DatasetFile, version: number, validate: ValidateFun
     ),
     schema: declared as unknown as Record<string, unknown>,
     isValidId: (id) => isValidKey(id),
+    checkCharacters: idFormats[fields.get(annotations.key)!.schema.format ?? '']?.checkCharacters ?? 0,
     mayHaveId: (id) => isValidKey(id) || isTolerated(fields.get(annotations.key)!.schema.format, id),
     validate,
   };

@@ -4,6 +4,8 @@ export interface IdFormat {
   shape: RegExp;
   /** True when the value's check digit (and what else the standard computes) is right. */
   check: (value: string) => boolean;
+  /** How many characters at its end are computed from those before them. */
+  checkCharacters: number;
   /** A wrong check digit makes a load warn instead of reject: codes issued before the rule exist. */
   checkWarnsOnLoad: boolean;
 }
@@ -46,11 +48,14 @@ export const idFormats: Record<string, IdFormat> = {
   'resident-id': {
     shape: /^[0-9]{17}[0-9X]$/,
     check: (value) => isCalendarDate(birthDateOf(value)) && residentIdCheck(value) === value[17],
+    checkCharacters: 1,
     checkWarnsOnLoad: false,
   },
   uscc: {
     shape: /^[0-9A-HJ-NPQRTUWXY]{2}[0-9]{6}[0-9A-HJ-NPQRTUWXY]{10}$/,
     check: (value) => usccCheck(value) === value[17],
+    // The organisation code within it ends with a check character of its own (GB 11714).
+    checkCharacters: 2,
     checkWarnsOnLoad: true,
   },
 };

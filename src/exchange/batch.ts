@@ -109,7 +109,13 @@ export const batch: Operation<BatchBody> = {
     take(']}');
     const asked = Array.from(askable, (id): Subject => ({ dataset: dataset.name, id }));
     const subjects = persons.length === 0 ? asked : distinct([...asked, ...persons]);
-    return { body: Buffer.concat(chunks), records: found, subjects };
+    const absent = askable.size - bySubject.size;
+    return {
+      body: Buffer.concat(chunks),
+      records: found,
+      subjects,
+      ...(absent > 0 && { details: { absent } }),
+    };
   },
 };
 

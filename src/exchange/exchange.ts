@@ -111,6 +111,7 @@ async function writeDown<Body>(
   const run = context.sequences.note(
     incoming.token.clientId,
     asked.map(({ id }) => id),
+    dataset.checkCharacters,
   );
   const { entry, salt } = describe(context.secrets, dataset, incoming, { ...state, known, run }, outcome);
   try {

@@ -4,20 +4,18 @@
  */
 export interface Sequences {
   /**
-   * Takes the ids that a client asks for, in the order asked.
+   * Takes the ids that a client asks for: in the order asked, and, where they are many at once, in their own.
    *
+   * @param checkCharacters how many at the end of an id are computed from the others
    * @returns the length of the longest run of neighbours that they end or hold; null when it is too short to tell
    */
-  note(client: string, ids: readonly string[]): number | null;
+  note(client: string, ids: readonly string[], checkCharacters: number): number | null;
 }
 
 /** From how many neighbours on a run is told. */
 export const minRun = 5;
-/**
- * The last characters of an id in which neighbours differ: the number in a register, where letters count on after the
- * digits, and the check character.
- */
-const tailLength = 4;
+/** The characters before those computed in which neighbours differ: a number, whose letters count on after the digits. */
+const numberLength = 3;
 /** A register may number by twos: odd for men, even for women. */
 const maxStep = 2;
 /** Clients that are remembered; whoever came first is forgotten first. */
@@ -25,23 +23,16 @@ const maxClients = 1000;
 
 /** Keeps the last id of each client in memory alone, for a process that may forget it. */
 export function createSequences(): Sequences {
-  const last = new Map<string, { id: string; run: number }>();
+  const last = new Map<string, Run>();
 
   return {
-    note(client, ids) {
-      const known = last.get(client);
-      let run = known?.run ?? 0;
-      let before = known?.id ?? '';
-      let longest = 0;
-      for (const id of ids) {
-        // An exchange that is decided again asks for the same id: no new one.
-        if (id !== before) run = areNeighbours(before, id) ? run + 1 : 1;
-        if (run > longest) longest = run;
-        before = id;
-      }
+    note(client, ids, checkCharacters) {
+      const inOrder = follow(last.get(client) ?? { id: '', run: 0 }, ids, checkCharacters);
+      const sorted = follow({ id: '', run: 0 }, ids.toSorted(), checkCharacters);
+      const longest = Math.max(inOrder.longest, sorted.longest);
       if (ids.length > 0) {
         last.delete(client);
-        last.set(client, { id: before, run });
+        last.set(client, inOrder.last);
         if (last.size > maxClients) last.delete(last.keys().next().value!);
       }
       return longest < minRun ? null : longest;
@@ -49,10 +40,30 @@ export function createSequences(): Sequences {
   };
 }
 
-function areNeighbours(one: string, other: string): boolean {
-  if (one.length !== other.length || one.length <= tailLength) return false;
-  if (one.slice(0, -tailLength) !== other.slice(0, -tailLength)) return false;
-  const numbers = [one, other].map((id) => id.slice(-tailLength, -1));
+/** The last id of a run, and how long that is. */
+interface Run {
+  id: string;
+  run: number;
+}
+
+function follow(known: Run, ids: readonly string[], checkCharacters: number): { last: Run; longest: number } {
+  let { id: before, run } = known;
+  let longest = 0;
+  for (const id of ids) {
+    // An exchange that is decided again asks for the same id: no new one.
+    if (id !== before) run = areNeighbours(before, id, checkCharacters) ? run + 1 : 1;
+    if (run > longest) longest = run;
+    before = id;
+  }
+  return { last: { id: before, run }, longest };
+}
+
+function areNeighbours(one: string, other: string, checkCharacters: number): boolean {
+  const end = one.length - checkCharacters;
+  const start = end - numberLength;
+  if (one.length !== other.length || start <= 0) return false;
+  if (one.slice(0, start) !== other.slice(0, start)) return false;
+  const numbers = [one, other].map((id) => id.slice(start, end));
   const base = numbers.every((number) => /^\d+$/.test(number)) ? 10 : 36;
   const [from, to] = numbers.map((number) => parseInt(number, base)) as [number, number];
   const step = Math.abs(from - to);

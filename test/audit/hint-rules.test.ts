@@ -104,6 +104,26 @@ await t.test('a purpose without any case', (t) => {
   t.end();
 });
 
+await t.test(
+  'many invented officials cost no more than they are, and of their hints the largest are told',
+  (t) => {
+    const names = 10_000;
+    const facts = history(
+      times(names, (i) => ({ official: `made-up-${i}`, subjects: 40 + (i % 7), absent: 40 + (i % 7) })),
+    );
+    const nights = history(
+      times(names * 12, (i) => ({
+        official: `made-up-${i % names}`,
+        time: new Date(morning - 8 * 60 * minuteMs),
+      })),
+    );
+    const hints = find([...facts, ...nights]).filter(({ rule }) => rule === 'absent');
+    t.equal(hints.length, 100);
+    t.ok(hints.every(({ count }) => count === 46));
+    t.end();
+  },
+);
+
 await t.test('a burst of refusals', (t) => {
   const refused = (i: number): Partial<Fact> => ({ outcome: 'refused', time: new Date(morning + i * 1000) });
   t.strictSame(named(times(leastRefusals - 1, refused)), []);
@@ -114,6 +134,12 @@ await t.test('a burst of refusals', (t) => {
   t.strictSame(named(times(100, slow)), [], 'spread over more than ten minutes');
   const good = times(leastRefusals * 2, (i) => ({ time: new Date(morning + i) }));
   t.strictSame(named([...good, ...times(leastRefusals, refused)]), [], 'among many that were answered');
+  const many = (count: number, more: Partial<Fact>): Fact[] =>
+    history(times(count, (i) => ({ ...more, time: new Date(morning + i * 20) })));
+  const flood = [...many(2100, {}), ...many(5000, { outcome: 'refused' })].toSorted(
+    (a, b) => a.time.getTime() - b.time.getTime(),
+  );
+  t.match(find(flood), [{ rule: 'refusals', count: 5000 }], 'however many');
   t.end();
 });
 
