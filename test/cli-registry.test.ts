@@ -186,7 +186,11 @@ await t.test('grants, and revokes for good', async (t) => {
     t,
     ['', 'two\nlines', 'x'.repeat(1001)].map((reason) => [
       /--reason: must be one line/,
-      ...['grant', 'revoke', made.id, '--reason', reason],
+      'grant',
+      'revoke',
+      made.id,
+      '--reason',
+      reason,
     ]),
   );
   t.match(await json(t, 'grant', 'revoke', made.id, '--reason', 'no longer needed'), { status: 'revoked' });
