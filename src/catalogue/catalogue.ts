@@ -56,8 +56,11 @@ export interface Dataset {
   concepts: ReadonlyMap<string, Concept>;
   /** When this version ends, where it is on its way out. */
   retirement: Retirement | null;
-  /** The fields that hold another subject's id: their names, places among the fields, and that subject's dataset. */
-  persons: readonly { name: string; at: number; subject: string }[];
+  /**
+   * The fields that hold another subject's id: their names, places among the fields, that subject's dataset, and every
+   * field by which a record tells of that subject, its name say.
+   */
+  persons: readonly { name: string; at: number; subject: string; toldBy: readonly string[] }[];
   schema: Record<string, unknown>;
   /** True when the id has the key's form and its check digit is right. Takes attacker-controlled input. */
   isValidId(id: string): boolean;
@@ -175,6 +178,9 @@ function toDataset(declared: DatasetFile, version: number, validate: ValidateFun
       schema,
     });
   }
+  /** The fields that tell of the person whose id a field holds. */
+  const namesOf = (person: string): string[] =>
+    Object.keys(properties).filter((name) => annotations.fields[name]!.person === person);
   const isValidKey = newRecordAjv().compile(properties[annotations.key]!);
   return {
     name: declared.$id,
@@ -191,7 +197,7 @@ function toDataset(declared: DatasetFile, version: number, validate: ValidateFun
     sunset: annotations.sunset ?? null,
     fields,
     persons: [...fields.values()].flatMap(({ name, subject, at }) =>
-      subject === null ? [] : [{ name, at, subject }],
+      subject === null ? [] : [{ name, at, subject, toldBy: [name, ...namesOf(name)] }],
     ),
     schema: declared as unknown as Record<string, unknown>,
     isValidId: (id) => isValidKey(id),

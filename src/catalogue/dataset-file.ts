@@ -38,7 +38,7 @@ export interface DatasetFile {
     sunset?: string;
     fields: Record<
       string,
-      { level: Level; searchable: boolean; mask?: Mask; subject?: string; formerly?: string }
+      { level: Level; searchable: boolean; mask?: Mask; subject?: string; person?: string; formerly?: string }
     >;
   };
 }
@@ -108,6 +108,9 @@ function findContradictions(declared: DatasetFile, fileName: string): SchemaFaul
       say(`${pointer}/searchable`, 'a search would tell what the mask hides');
     if (property !== undefined && annotation.subject !== undefined && !isKeyType(property))
       say(`${pointer}/subject`, keyRule);
+    const { person } = annotation;
+    if (person !== undefined && annotations.fields[person]?.subject === undefined)
+      say(`${pointer}/person`, `"${person}" is no field that holds another subject's id`);
   }
   if (annotations.as_of !== undefined && Object.hasOwn(properties, annotations.as_of))
     say('/x-dataset/as_of', 'is a column beside the properties, not one of them');

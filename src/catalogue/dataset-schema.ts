@@ -74,6 +74,7 @@ export const datasetSchema = {
         searchable: { type: 'boolean' },
         formerly: { type: 'string', pattern: '^[a-z][a-z0-9_]{0,62}$' },
         subject: { type: 'string', pattern: '^[a-z][a-z0-9_]{1,62}$' },
+        person: { type: 'string', pattern: '^[a-z][a-z0-9_]{0,62}$' },
         mask: {
           type: 'object',
           additionalProperties: false,

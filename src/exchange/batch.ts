@@ -3,7 +3,7 @@ import type { Dataset } from '../catalogue/catalogue.ts';
 import { isCleanText } from '../headers.ts';
 import { checkFields, type Rights } from './rights.ts';
 import type { Operation, Subject } from './operation.ts';
-import { distinct, listPersons } from './persons.ts';
+import { distinct, listPersons, personsTold } from './persons.ts';
 import { createBodyReader, fieldsSchema, metaSchema, idSchema, invalidRequest } from './request.ts';
 import { inSlices } from './slices.ts';
 
@@ -36,8 +36,9 @@ const entryRoomBytes = 14_000;
 
 /** How many subjects one entry has room for, when a batch of these fields is released: each with all whom it names. */
 export function batchLimit(dataset: Dataset, fields: readonly string[]): number {
-  const persons = dataset.persons.filter(({ name }) => fields.includes(name));
-  const lengths = [dataset.key, ...persons.map(({ name }) => name)].map((name) => lengthOf(dataset, name));
+  const lengths = [dataset.key, ...personsTold(dataset, fields).map(({ name }) => name)].map((name) =>
+    lengthOf(dataset, name),
+  );
   const bytesEach = lengths.reduce((sum, length) => sum + subjectBytes(length), 0);
   return Math.min(maxIds, Math.floor((maxEntryBytes - entryRoomBytes) / bytesEach));
 }
@@ -93,7 +94,8 @@ export const batch: Operation<BatchBody> = {
       if (sizeBytes > maxBodyBytes) throw answerTooLarge();
       chunks.push(chunk);
     };
-    const bySubject = await records.findMany([...askable], fields);
+    const named = personsTold(dataset, fields).map(({ name }) => name);
+    const bySubject = await records.findMany([...askable], [...fields, ...named]);
     await inSlices(ids, (slice) => {
       const results = slice.map((id) => {
         const start = `{"id":${JSON.stringify(id)},"status":`;

@@ -4,9 +4,9 @@ import type { StoredRecord } from '../records/read.ts';
 import type { Subject } from './operation.ts';
 
 /**
- * The persons whom a record names in fields that are used: the answer tells of them too.
+ * The persons whom a record names in fields that are used, by their ids or otherwise: the answer tells of them too.
  *
- * @param shown those of the fields whose whole value is released; who is named in another one stays hidden
+ * @param shown whether the whole value of a field is released; whose id is not released so, stays hidden
  */
 export function listPersons(
   dataset: Dataset,
@@ -14,11 +14,16 @@ export function listPersons(
   used: readonly string[],
   shown: (name: string) => boolean,
 ): Subject[] {
-  return dataset.persons.flatMap(({ name, at, subject }) => {
+  return personsTold(dataset, used).flatMap(({ name, at, subject }) => {
     const id = record[at];
-    const named = typeof id === 'string' && used.includes(name) && isCleanText(id);
-    return named ? [{ dataset: subject, id, hidden: !shown(name) }] : [];
+    if (typeof id !== 'string' || !isCleanText(id)) return [];
+    return [{ dataset: subject, id, hidden: !used.includes(name) || !shown(name) }];
   });
+}
+
+/** The fields whose values are the ids of persons of whom these fields tell. */
+export function personsTold({ persons }: Dataset, fields: readonly string[]): Dataset['persons'] {
+  return persons.filter(({ toldBy }) => toldBy.some((name) => fields.includes(name)));
 }
 
 /** Each subject once, in the order of first mention. */

@@ -129,6 +129,11 @@ await t.test('shows a legal representative the reads of the enterprise that name
   t.match(newest, { id: idOf(read), dataset: { code: 'enterprises' }, department: { code: 'taxation' } });
   const [own] = await shown(enterprise.id, 'enterprises');
   t.equal(own!.id, idOf(read), 'and the enterprise itself');
+  const fields = ['legal_representative'];
+  const byName = await test.read('enterprises', { id: enterprise.id, fields }, asked);
+  t.equal((await shown(representative))[0]!.id, idOf(byName), 'also where the name alone was released');
+  const other = await test.read('enterprises', { id: enterprise.id, fields: ['status'] }, asked);
+  t.not((await shown(representative))[0]!.id, idOf(other));
 });
 
 await t.test('shows those whom the answer hid', async (t) => {

@@ -142,7 +142,11 @@ await t.test('puts the citizens whom enterprises name among the subjects when it
   );
   const plain = [...ids, company!.legal_representative_id!];
   t.same(await openedIds(named), plain);
-  const unnamed = await batch({ ids, fields: ['name', 'legal_representative'] }, taxation, 'enterprises');
+  const byName = await batch({ ids, fields: ['legal_representative'] }, taxation, 'enterprises');
+  const [result] = byName.json<{ results: Result[] }>().results;
+  t.strictSame(result!.record, { legal_representative: company!.legal_representative });
+  t.same(await openedIds(byName), plain);
+  const unnamed = await batch({ ids, fields: ['name', 'status'] }, taxation, 'enterprises');
   t.same(await openedIds(unnamed), ids);
 });
 

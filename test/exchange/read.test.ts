@@ -135,7 +135,12 @@ await t.test(
       itself,
       ref('citizens', company!.legal_representative_id!, true),
     ]);
-    t.same(await subjects(['name', 'legal_representative']), [itself], 'not for a name alone');
+    t.same(
+      await subjects(['name', 'legal_representative']),
+      [itself, ref('citizens', company!.legal_representative_id!, true)],
+      'for a name alone too, which does not tell the id',
+    );
+    t.same(await subjects(['name', 'status']), [itself], 'not where it is not told');
     const { rows } = await test.pool.query<{ id: string }>(
       'update store.enterprises set legal_representative_id = null where id <> $1 returning id',
       [company!.id],
@@ -190,5 +195,5 @@ await t.test('gives every exchange an id, an entry and a salt of its own', async
 await t.test('has every exchange in a log that is whole', async (t) => {
   const entries = await checkAuditLog(t, test);
   const exchanges = entries.filter((entry) => entry.kind === 'exchange');
-  t.equal(exchanges.length, 16);
+  t.equal(exchanges.length, 17);
 });
