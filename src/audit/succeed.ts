@@ -38,8 +38,6 @@ export interface LostLog {
   reason: string;
   /** The last checkpoint that anybody has seen of it; null where nobody kept one. */
   last: { checkpoint: Checkpoint; note: string } | null;
-  /** How many of its entries are there. */
-  entries: number;
 }
 
 /**
@@ -52,23 +50,29 @@ export function reopenLog(
   database: Database,
   actor: Actor,
   { from, to }: { from: Signer; to: Signer },
-  { reason, last, entries }: LostLog,
+  { reason, last }: LostLog,
 ): Promise<Succeeded> {
   if (from.name === to.name)
     throw new UserError(`--origin: the log is ${from.name} already; a log is opened anew under another name`);
-  return succeed(database, { from, to }, (transaction, { note, ...keys }) =>
-    enterAct(transaction, actor, {
+  return succeed(database, { from, to }, async (transaction, { note, ...keys }) => {
+    // Nobody appends between the count and the entry that says it.
+    await sql`select audit.lock_log()`.execute(transaction);
+    const { rows } = await sql<{ entries: number }>`
+      select coalesce((select index + 1 from audit.entry order by index desc limit 1), 0) as entries`.execute(
+      transaction,
+    );
+    return enterAct(transaction, actor, {
       operation: 'log-reopen',
       details: {
         from: keys.from.line,
         to: keys.to.line,
         succession: note,
         reason,
-        entries,
+        entries: rows[0]!.entries,
         ...(last !== null && { last_size: last.checkpoint.size, last_checkpoint: last.note }),
       },
-    }),
-  );
+    });
+  });
 }
 
 async function succeed(

@@ -13,6 +13,7 @@ import { ownSigner, readSigner } from './own-key.ts';
 import { verifierOf } from './sign.ts';
 import { changeLogKey, reopenLog } from './succeed.ts';
 import { ofAnySize, trustSuccessions } from './succession.ts';
+import { findLastCheckpoint } from './tree.ts';
 import { verifyLog } from './verify.ts';
 
 export const successionCommands: Command[] = [
@@ -34,7 +35,7 @@ export const successionCommands: Command[] = [
       { flags: '--reason <text>', description: 'what has happened: it goes into the entry', required: true },
       {
         flags: '--checkpoint <file>',
-        description: 'the last one that was seen; default the one in ONEVISIT_HOME',
+        description: "the last one that was seen; default the one in ONEVISIT_HOME, or else the database's",
       },
       {
         flags: '--key <verifier key...>',
@@ -67,11 +68,11 @@ async function reopen({ options, config, progress }: CommandInput): Promise<Comm
     typeof options.newKey === 'string' ? readSigner('--new-key', options.newKey, name) : { ...from, name };
   const old = verifierOf(from.name, from.key);
   const file = typeof options.checkpoint === 'string' ? options.checkpoint : null;
-  const note = file === null ? checkpointFile(config.home, old).read() : await readText('--checkpoint', file);
+  const kept = file === null ? checkpointFile(config.home, old).read() : await readText('--checkpoint', file);
   const given = [options.key ?? []]
     .flat()
     .map((line) => holding('--key', () => parseVerifierKey(String(line))));
-  const { entries, verifiers } = await withClient(config, async (client) => {
+  const { own, verifiers } = await withClient(config, async (client) => {
     const source = databaseSource(client);
     const successions = await source.successions();
     const trusted = holding('the succession of keys', () => trustSuccessions([old, ...given], successions));
@@ -80,14 +81,16 @@ async function reopen({ options, config, progress }: CommandInput): Promise<Comm
       progress: (done, total) => progress(done, total, 'checking entries'),
     });
     tell(verdict, 0);
-    return { entries: verdict.entries, verifiers: trusted };
+    return { own: (await findLastCheckpoint(client))?.note ?? null, verifiers: trusted };
   });
-  const what = file ?? 'the checkpoint in ONEVISIT_HOME';
+  // What nobody kept outside, the database may still have.
+  const note = kept ?? own;
+  const what = file ?? (kept === null ? "the database's last checkpoint" : 'the checkpoint in ONEVISIT_HOME');
   const seen =
     note === null
       ? null
       : { note, checkpoint: holding(what, () => openCheckpoint(note, ofAnySize(verifiers))) };
-  const lost = { reason: reasonOption(options.reason), last: seen, entries };
+  const lost = { reason: reasonOption(options.reason), last: seen };
   const done = await administer(config, (database) =>
     reopenLog(database, commandLineActor(), { from, to }, lost),
   );

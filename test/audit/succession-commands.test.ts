@@ -1,5 +1,5 @@
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
@@ -337,4 +337,13 @@ await t.test('of two keys that should follow at once one does, and the log goes 
   );
   const { rows } = await test.pool.query('select from audit.succession');
   t.equal(rows.length, 1);
+});
+
+await t.test("audit reopen cites the database's last checkpoint where nobody kept one", async (t) => {
+  const { test, home, settings } = await newLog(t, 40);
+  rmSync(checkpointFile(home, verifierOf(logOrigin, keys.log)).path);
+  const args = ['audit', 'reopen', '--origin', 'onevisit.test/audit-3', '--reason', 'the name was wrong'];
+  const { code, stderr } = await runCommand(args, settings);
+  t.equal(code, 0, stderr);
+  t.match(await entryAt(test, 40), { details: { entries: 40, last_size: 40 } });
 });
