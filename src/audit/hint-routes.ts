@@ -3,7 +3,7 @@ import type { Problem } from '../errors.ts';
 import type { Gate } from '../gate.ts';
 import { requireLiveClient } from '../identity/access-token.ts';
 import { documented } from '../openapi.ts';
-import { languageOf } from '../problem.ts';
+import { languageOf, storeUnavailable } from '../problem.ts';
 import { invalidBody, readTime } from './filter-body.ts';
 import { hintsOperation, hintsQuerySchema, maxSpanDays } from './hint-documents.ts';
 import { rules } from './hint-rules.ts';
@@ -12,7 +12,7 @@ import { findHints, maxHintEntries } from './hints.ts';
 import { createOfficeHours } from './office-hours.ts';
 import { encodeQuery, readOfficial } from './query-entry.ts';
 import { recordUnderAuthority } from './record.ts';
-import { requireAudit, storeUnavailable, type AuditRoutesOptions } from './routes.ts';
+import { requireAudit, type AuditRoutesOptions } from './routes.ts';
 
 const dayMs = 24 * 60 * 60 * 1000;
 const defaultSpanDays = 7;

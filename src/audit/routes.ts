@@ -6,6 +6,7 @@ import type { AuthorityView } from '../grants/authority.ts';
 import type { Admit } from '../identity/admission.ts';
 import { challenge, requireLiveClient, type AccessToken, type Tokens } from '../identity/access-token.ts';
 import { documented } from '../openapi.ts';
+import { storeUnavailable } from '../problem.ts';
 import type { Appender } from './append.ts';
 import { makeCursor, readCursor } from './cursor.ts';
 import { searchBodySchema, searchOperation } from './documents.ts';
@@ -115,11 +116,6 @@ export function registerAuditRoutes(scope: FastifyInstance, options: AuditRoutes
         });
     },
   );
-}
-
-/** What a look that failed is answered. */
-export function storeUnavailable(error: unknown): never {
-  throw error instanceof Problem ? error : new Problem('store-unavailable', {}, { cause: error });
 }
 
 /** What auditors alone may ask for. @throws Problem scope-missing */

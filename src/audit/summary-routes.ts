@@ -3,10 +3,11 @@ import type { Problem } from '../errors.ts';
 import type { Gate } from '../gate.ts';
 import { requireLiveClient } from '../identity/access-token.ts';
 import { documented } from '../openapi.ts';
+import { storeUnavailable } from '../problem.ts';
 import { describeFilter, invalidBody, type FilterBody } from './filter-body.ts';
 import { encodeQuery, readOfficial } from './query-entry.ts';
 import { recordUnderAuthority } from './record.ts';
-import { storeUnavailable, visibilityOf, type AuditRoutesOptions } from './routes.ts';
+import { visibilityOf, type AuditRoutesOptions } from './routes.ts';
 import { maxEntries, maxGroups, summarize, type Dimension, type TooMuch } from './summary.ts';
 import { summaryBodySchema, summaryOperation } from './summary-documents.ts';
 

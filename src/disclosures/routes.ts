@@ -1,11 +1,12 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { makeCursor, readCursor } from '../audit/cursor.ts';
+import { invalidBody } from '../audit/filter-body.ts';
 import { canonicalJson, subjectRef, type Entry, type Leaf } from '../audit/entry.ts';
 import { encodeQuery, readOfficial } from '../audit/query-entry.ts';
 import { recordUnderAuthority } from '../audit/record.ts';
 import type { Catalogue, Dataset } from '../catalogue/catalogue.ts';
 import type { Database } from '../db/database.ts';
-import { Problem, type Fault } from '../errors.ts';
+import { Problem } from '../errors.ts';
 import { nameSubjects } from '../exchange/describe.ts';
 import type { ExchangeContext } from '../exchange/exchange.ts';
 import { checkId } from '../exchange/rights.ts';
@@ -16,7 +17,7 @@ import type { Admit } from '../identity/admission.ts';
 import { assertionFaults, checkAssertion, type AssertionFault } from '../identity/assertion.ts';
 import { useAssertion } from '../identity/providers.ts';
 import { documented } from '../openapi.ts';
-import { malformedBody } from '../validation.ts';
+import { storeUnavailable } from '../problem.ts';
 import { findExchanges, present, readDepartmentTitles, type Disclosure } from './disclosures.ts';
 import { disclosuresBodySchema, disclosuresOperation } from './documents.ts';
 
@@ -197,12 +198,4 @@ function requireDisclose(token: AccessToken): void {
 
 function assertionRefused(fault: AssertionFault): Problem {
   return invalidBody('#/assertion', assertionFaults[fault]);
-}
-
-function invalidBody(pointer: string, detail: Fault['detail']): Problem {
-  return new Problem('invalid-request', { reason: malformedBody }, { errors: [{ pointer, detail }] });
-}
-
-function storeUnavailable(error: unknown): never {
-  throw error instanceof Problem ? error : new Problem('store-unavailable', {}, { cause: error });
 }
