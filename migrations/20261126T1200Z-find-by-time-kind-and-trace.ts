@@ -18,6 +18,8 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     create index find_stray on audit.find (at) where at > so_far or so_far - at > interval '5 minutes';
     create index find_kind  on audit.find (kind, index)  where kind <> 'exchange';
     drop index audit.find_at;
+    -- Data keys are found by their kind.
+    drop index audit.find_governing;
 
     create or replace view audit.parsed as
       select e.index, j."time" as at, j.id as exchange, j.consumer, j.provider, j.dataset, j.purpose,

@@ -14,8 +14,8 @@ export interface SealedSubjects {
   wrapped_key: WrappedKey;
 }
 
-/** How far the clocks of gateways may differ, and how long an exchange may last. */
-const slack = '5 minutes';
+/** How many keys before an entry are looked at: those of a hundred gateways for two days. */
+const maxKeys = 5000;
 /** What a stolen credential of a gateway could enter beside the real one. */
 const maxCandidates = 20;
 
@@ -29,15 +29,11 @@ export async function findSealed(
   stored: StoredEntry,
   entry: Record<string, unknown>,
 ): Promise<SealedSubjects | 'key-archived' | null> {
-  const { id, time, sealed, data_key: dataKey, dataset } = entry;
+  const { id, sealed, data_key: dataKey, dataset } = entry;
   if (sealed === undefined) return null;
-  if (![id, time, sealed, dataKey].every((value) => typeof value === 'string'))
+  if (![id, sealed, dataKey].every((value) => typeof value === 'string'))
     throw new LogFault(`entry ${stored.index} has a seal that nobody can open`);
-  const wrapped = await findWrappedKey(db, {
-    id: dataKey as string,
-    before: stored.index,
-    usedAt: time as string,
-  });
+  const wrapped = await findWrappedKey(db, { id: dataKey as string, before: stored.index });
   if (wrapped === null && (await countArchived(db)) > 0) return 'key-archived';
   if (wrapped === null) throw new LogFault(`the data key of entry ${stored.index} is in no entry before it`);
   return {
@@ -51,26 +47,25 @@ export async function findSealed(
 }
 
 /**
- * The wrapped data key from its own entry, which stands before every use and no more than a key's hour earlier; the
- * search tables may not hold it yet.
+ * The wrapped data key from its own entry, which stands before every use; the search tables may not hold it yet. Sought
+ * among the keys entered last, whatever the clocks said: a gateway makes one an hour.
  */
 async function findWrappedKey(
   db: Queryable,
-  { id, before, usedAt }: { id: string; before: number; usedAt: string },
+  { id, before }: { id: string; before: number },
 ): Promise<WrappedKey | null> {
   const { rows } = await db.query<{ bytes: Buffer }>({
     text: `
       select e.bytes from audit.entry e
       where e.index in (
-          select f.index from audit.find f
-          where f.consumer is null and f.provider is null and f.index < $2
-            and f.at between $3::timestamptz - interval '1 hour' - interval '${slack}'
-              and $3::timestamptz + interval '${slack}'
+          (select f.index from audit.find f
+           where f.kind = 'key' and f.kind <> 'exchange' and f.index < $2
+           order by f.index desc limit ${maxKeys})
           union all
           select u.index from audit.entry u where u.index >= audit.indexed() and u.index < $2)
         and position(convert_to('"data_key":"' || $1 || '"', 'UTF8') in e.bytes) > 0
       order by e.index limit ${maxCandidates}`,
-    values: [id, before, usedAt],
+    values: [id, before],
   });
   for (const { bytes } of rows) {
     const wrapped = readWrappedKey(bytes, id);

@@ -8,7 +8,7 @@ import { createJudge, type Document } from '../fixtures/openapi-document.ts';
 import { runCommand, startCommand, type CommandEnd } from '../fixtures/command.ts';
 import { checkProblem } from '../exchange/checks.ts';
 import { auditOfficeKeys, checkAuditLog, startGateway } from '../helper.ts';
-import { countEntries } from './log.ts';
+import { countEntries, until } from './log.ts';
 
 interface Opened {
   index: number;
@@ -258,6 +258,20 @@ await t.test('refuses whoever may not open, and what is not there, and enters no
     200,
     'as long as may be',
   );
+});
+
+await t.test('finds a key that was made before the clock was put back', async (t) => {
+  test.clock.advance(2 * 3_600_000);
+  const token = async (): Promise<string> => test.token('audit-office', ['audit']);
+  await test.read('citizens', { id, fields: ['name'] });
+  test.clock.advance(-6 * 60_000);
+  const { headers } = await test.read('citizens', { id, fields: ['name'] });
+  const at = Number(headers['exchange-entry']);
+  await until('it is indexed', async () => {
+    const { rows } = await test.pool.query<{ mark: number }>('select audit.indexed() as mark');
+    return rows[0]!.mark > at;
+  });
+  t.equal((await open(at, { token: await token() })).statusCode, 200);
 });
 
 await t.test('an entry whose seal no key of the log opens is said to be at fault', async (t) => {
