@@ -117,10 +117,13 @@ export async function archivePartitions(
   for (const part of parts) {
     const folder = join(out, archiveName(part));
     if (!existsSync(folder)) await writePartition(client, part, options);
-    // Whoever put it there, all of it is on the disk before anything leaves the database.
-    await syncAll(folder);
-    await syncFolder(out);
-    const verify = (): Promise<VerifiedArchive> => verifyPartition(client, { folder, part }, options);
+    const verify = async (): Promise<VerifiedArchive> => {
+      const verified = await verifyPartition(client, { folder, part }, options);
+      // Whoever put it there, what was read is on the disk before anything leaves the database.
+      await syncAll(folder);
+      await syncFolder(out);
+      return verified;
+    };
     done.push({ folder, ...(await detachPartition(client, part, { folder, verify, actor })) });
   }
   await forgetArchived(client);
