@@ -1,5 +1,3 @@
-#!/usr/bin/env -S node --max-semi-space-size=16 --heap-growing-percent=40
-import { enableCompileCache } from 'node:module';
 import { Command as Program, CommanderError, Option } from 'commander';
 import packageJson from '../package.json' with { type: 'json' };
 import type { Command, CommandInput } from './command.ts';
@@ -33,9 +31,6 @@ const commandsOf: Record<string, () => Promise<Command[]>> = {
   sandbox,
   token: sandbox,
 };
-
-// What is imported from here on starts faster the second time.
-enableCompileCache();
 
 const exitRefused = 1;
 const exitWrongUsage = 2;

@@ -14,9 +14,9 @@ await t.test('bounds the memory of a gateway, however it is started', (t) => {
     started.map((flag) => flag.split('=')[0]),
     ['--max-semi-space-size', '--heap-growing-percent'],
   );
-  const shebang = read('src/cli.ts').split('\n', 1)[0]!;
+  const shebang = read('src/onevisit.js').split('\n', 1)[0]!;
   t.equal(shebang, `#!/usr/bin/env -S node ${started.join(' ')}`, 'as the command onevisit');
   const command = /^CMD (.*)$/m.exec(read('Dockerfile'))?.[1];
-  t.strictSame(JSON.parse(command!), ['node', ...started, 'src/cli.ts', 'serve'], 'in its image');
+  t.strictSame(JSON.parse(command!), ['node', ...started, 'src/onevisit.js', 'serve'], 'in its image');
   t.end();
 });

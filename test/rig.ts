@@ -77,7 +77,7 @@ export async function openRig(
         TOKEN_RATE_LIMIT: '0',
         PORT: '0',
       };
-      const cli = join(import.meta.dirname, '..', 'src', 'cli.ts');
+      const cli = join(import.meta.dirname, '..', 'src', 'onevisit.js');
       const child = spawn(process.execPath, [...nodeFlags, ...more.nodeFlags, cli, 'serve'], {
         env: { ...env, ...more.env },
         stdio: ['ignore', 'pipe', 'inherit'],

@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import type { Config } from '../config.ts';
 import { personas } from './personas.ts';
 
-const program = fileURLToPath(new URL('../cli.ts', import.meta.url));
+const program = fileURLToPath(new URL('../onevisit.js', import.meta.url));
 
 /** What a newcomer reads after the start: where everything is, and a command line that works as pasted. */
 export function welcome(config: Config, baseUrl: string): string {

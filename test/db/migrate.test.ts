@@ -36,7 +36,7 @@ function run(
   args: string[],
   env: Record<string, string>,
 ): Promise<{ code: number | null; out: string; error: string }> {
-  const child = spawn(process.execPath, [join(root, 'src', 'cli.ts'), ...args], {
+  const child = spawn(process.execPath, [join(root, 'src', 'onevisit.js'), ...args], {
     cwd: root,
     env: { PATH: process.env.PATH ?? '', ...env },
   });

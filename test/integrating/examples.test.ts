@@ -31,7 +31,7 @@ function blocksOf(language: string): string[] {
 /** What `npx` brings by the network elsewhere is here already. Gives the folder of the programs. */
 function putPrograms(): string {
   const folder = newFolder(t);
-  const programs = { onevisit: join(root, 'src', 'cli.ts'), 'openapi-typescript': generatorProgram };
+  const programs = { onevisit: join(root, 'src', 'onevisit.js'), 'openapi-typescript': generatorProgram };
   const cases = Object.entries(programs).map(([name, file]) => `${name}) shift; exec node '${file}' "$@";;`);
   writeFileSync(join(folder, 'npx'), `#!/bin/sh\ncase "$1" in ${cases.join(' ')} esac\nexit 127\n`);
   chmodSync(join(folder, 'npx'), 0o755);

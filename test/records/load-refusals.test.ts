@@ -97,7 +97,7 @@ await t.test('changes nothing when the store fails, and leaves no rejects', asyn
 
 /** By its command: a fault outside of any promise would end the process. */
 function runLoad(file: string): Promise<{ code: number | null; error: string }> {
-  const cli = join(import.meta.dirname, '..', '..', 'src', 'cli.ts');
+  const cli = join(import.meta.dirname, '..', '..', 'src', 'onevisit.js');
   const child = spawn(process.execPath, [cli, 'load', 'citizens', file], {
     env: { PATH: process.env.PATH, ADMIN_DATABASE_URL: test.adminUrl },
   });
