@@ -35,6 +35,11 @@ export const maxScanned = 20_000;
 const clockSkew = sql`interval '5 minutes'`;
 const endless = sql`9223372036854775807::bigint`;
 
+/** The index that a page stays below; null for the newest page. */
+export function endOf(before: number | null): RawBuilder<unknown> {
+  return before === null ? endless : sql`${before}::bigint`;
+}
+
 /** Where a time lies in the log. */
 export interface Range {
   /** From this index on, and before that one, it has all entries of the time but strays. */
@@ -64,7 +69,7 @@ export function rangeOf(
     to === undefined
       ? endless
       : sql`coalesce(${toldFrom(sql`${to}::timestamptz + ${clockSkew}`)}, ${endless})`;
-  const end = before === null ? endless : sql`${before}::bigint`;
+  const end = endOf(before);
   const strays =
     from === undefined && to === undefined
       ? sql`'[]'::json`

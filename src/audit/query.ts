@@ -2,6 +2,7 @@ import { sql, type RawBuilder } from 'kysely';
 import type { Database } from '../db/database.ts';
 import {
   conditions,
+  endOf,
   maxScanned,
   namesSubject,
   rangeOf,
@@ -85,7 +86,7 @@ async function findInTail(
       select audit.indexed() as indexed, r.* from (${rangeOf(filter, page.before)}) r
     ), scanned as materialized (
       select f.* from audit.parsed f
-      where f.index >= (select indexed from bounds) and f.index < ${page.before ?? sql`9223372036854775807`}::bigint
+      where f.index >= (select indexed from bounds) and f.index < ${endOf(page.before)}
       order by f.index desc limit ${maxScanned}
     ), found as materialized (
       select f.index, f.bytes, f.leaf_hash from scanned f where ${conditions(filter, visibility)}

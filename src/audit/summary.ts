@@ -2,6 +2,7 @@ import { sql, type RawBuilder } from 'kysely';
 import type { Database } from '../db/database.ts';
 import {
   conditions,
+  endOf,
   maxScanned,
   namesSubject,
   rangeOf,
@@ -98,7 +99,7 @@ async function countTail(
 ): Promise<Step> {
   const { filter, visibility } = question;
   const scanned = sql`select f.* from audit.parsed f
-    where f.index >= ${indexed} and f.index < ${before ?? sql`9223372036854775807`}::bigint
+    where f.index >= ${indexed} and f.index < ${endOf(before)}
     order by f.index desc limit ${maxScanned}`;
   const counted = sql`scanned f where ${conditions(filter, visibility)}
     and ${filter.subjectRefs === undefined ? sql`true` : sql`f.subjects && ${filter.subjectRefs}::text[]`}`;

@@ -1,5 +1,5 @@
 import { sql, type RawBuilder } from 'kysely';
-import { isWithheld, type Withholding } from '../audit/filter.ts';
+import { endOf, isWithheld, type Withholding } from '../audit/filter.ts';
 import type { FoundEntry } from '../audit/query.ts';
 import { findEntries } from '../audit/query.ts';
 import type { Catalogue } from '../catalogue/catalogue.ts';
@@ -98,7 +98,7 @@ async function countWithheld(
   { from, before }: { from: number; before: number | null },
 ): Promise<number> {
   const range = (index: RawBuilder<unknown>): RawBuilder<unknown> =>
-    sql`${index} >= ${from} and ${index} < ${before ?? sql`9223372036854775807`}::bigint`;
+    sql`${index} >= ${from} and ${index} < ${endOf(before)}`;
   const { rows } = await sql<{ withheld: number }>`
     select count(*) as withheld from (
       select f.index from (

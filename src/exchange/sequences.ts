@@ -28,8 +28,8 @@ export function createSequences(): Sequences {
   return {
     note(client, ids, checkCharacters) {
       const inOrder = follow(last.get(client) ?? { id: '', run: 0 }, ids, checkCharacters);
-      const sorted = follow({ id: '', run: 0 }, ids.toSorted(), checkCharacters);
-      const longest = Math.max(inOrder.longest, sorted.longest);
+      const shuffled = ids.length < 2 ? inOrder : follow({ id: '', run: 0 }, ids.toSorted(), checkCharacters);
+      const longest = Math.max(inOrder.longest, shuffled.longest);
       if (ids.length > 0) {
         last.delete(client);
         last.set(client, inOrder.last);
