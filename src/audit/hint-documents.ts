@@ -2,7 +2,7 @@ import { json, problems, ref, type Operation } from '../openapi.ts';
 import { officialParameter, searchProblems, time } from './documents.ts';
 import { maxHintEntries } from './hints.ts';
 import { rules } from './hint-rules.ts';
-import { maxEntriesNamed } from './hint-watches.ts';
+import { maxEntriesNamed } from './hint-tallies.ts';
 
 export const maxSpanDays = 31;
 

@@ -3,22 +3,16 @@
  * keeps no more than counts, and says at the end what it found. A hint is a reason to ask, and proves nothing.
  */
 
-/** What a rule may know of an exchange. */
-export interface Fact {
-  index: number;
-  time: Date;
-  consumer: string;
-  official: string | null;
-  purpose: string | null;
-  hasCase: boolean;
-  outcome: string;
-  /** Subjects asked for. */
-  subjects: number;
-  /** Of these, how many there were not. */
-  absent: number;
-  /** Length of the run of neighbouring ids that it is part of; 0 when it tells none. */
-  run: number;
-}
+import {
+  count,
+  maxEntriesNamed,
+  medianOf,
+  recent,
+  sum,
+  tallies,
+  type Fact,
+  type Tally,
+} from './hint-tallies.ts';
 
 /** The rules by their names. */
 export type RuleName = 'sequence' | 'official' | 'hours' | 'no-case' | 'refusals' | 'absent';
@@ -50,9 +44,6 @@ export interface Watch {
   end(): Hint[];
 }
 
-/** How many entries a hint names. */
-export const maxEntriesNamed = 20;
-
 /** From this length on a run of neighbouring ids is worth a look. */
 export const leastRun = 10;
 /** An official who asked for fewer subjects than this is nobody's concern. */
@@ -76,51 +67,6 @@ export const burstMs = 10 * 60_000;
 /** So many subjects that there were not, and such a share of those asked for. */
 export const leastAbsent = 30;
 export const absentShare = 0.3;
-
-/** What is kept of the exchanges that a hint may be about. */
-interface Tally {
-  consumer: string;
-  official: string | null;
-  purpose: string | null;
-  from: Date;
-  to: Date;
-  count: number;
-  of: number;
-  entries: number[];
-}
-
-/** Tallies by whom they are about. */
-function tallies(keyOf: (fact: Fact) => string) {
-  const all = new Map<string, Tally>();
-  function of(fact: Fact, about: Partial<Pick<Fact, 'official' | 'purpose'>>): Tally {
-    const key = keyOf(fact);
-    let tally = all.get(key);
-    if (tally === undefined) {
-      const { consumer, time } = fact;
-      tally = {
-        consumer,
-        official: null,
-        purpose: null,
-        ...about,
-        from: time,
-        to: time,
-        count: 0,
-        of: 0,
-        entries: [],
-      };
-      all.set(key, tally);
-    }
-    return tally;
-  }
-  return { all, of };
-}
-
-function count(tally: Tally, fact: Fact, by = 1): void {
-  if (tally.count === 0) tally.from = fact.time;
-  tally.count += by;
-  tally.to = fact.time;
-  if (tally.entries.length < maxEntriesNamed) tally.entries.push(fact.index);
-}
 
 function hint(rule: RuleName, { of: _of, ...tally }: Tally, limit: number): Hint {
   return { rule, ...tally, limit };
@@ -212,24 +158,6 @@ export function watchCases(): Watch {
   };
 }
 
-/** Those of the facts taken that are no older than a burst lasts, seen from the last one. */
-function recent(): { take(fact: Fact): void; count(): number; first(most: number): Fact[] } {
-  const facts: Fact[] = [];
-  let first = 0;
-  return {
-    take(fact) {
-      facts.push(fact);
-      while (facts[first]!.time.getTime() < fact.time.getTime() - burstMs) first++;
-      if (first > facts.length / 2) {
-        facts.splice(0, first);
-        first = 0;
-      }
-    },
-    count: () => facts.length - first,
-    first: (most) => facts.slice(first, first + most),
-  };
-}
-
 /** Many refusals within minutes. */
 export function watchRefusals(): Watch {
   const windows = new Map<
@@ -240,7 +168,10 @@ export function watchRefusals(): Watch {
     take(fact) {
       let window = windows.get(fact.consumer);
       if (window === undefined)
-        windows.set(fact.consumer, (window = { asked: recent(), refused: recent(), found: null }));
+        windows.set(
+          fact.consumer,
+          (window = { asked: recent(burstMs), refused: recent(burstMs), found: null }),
+        );
       window.asked.take(fact);
       if (fact.outcome !== 'refused') return;
       window.refused.take(fact);
@@ -280,14 +211,4 @@ export function watchAbsent(): Watch {
         .filter((one) => one.count >= leastAbsent && one.count >= absentShare * one.of)
         .map((one) => hint('absent', one, leastAbsent)),
   };
-}
-
-function sum(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0);
-}
-
-function medianOf(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = Math.floor(sorted.length / 2);
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }

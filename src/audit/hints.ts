@@ -2,7 +2,8 @@ import { sql, type RawBuilder } from 'kysely';
 import type { Database } from '../db/database.ts';
 import { maxScanned, rangeOf, type Range } from './filter.ts';
 import { watchAll } from './hint-rules.ts';
-import { type Fact, type Hint, type OfficeHours } from './hint-watches.ts';
+import type { Fact } from './hint-tallies.ts';
+import { type Hint, type OfficeHours } from './hint-watches.ts';
 
 /** Entries that one statement reads. */
 const stepEntries = 2000;

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { watchAll } from '../../src/audit/hint-rules.ts';
+import type { Fact } from '../../src/audit/hint-tallies.ts';
 import {
   leastAbsent,
   leastOff,
@@ -9,7 +10,6 @@ import {
   leastRun,
   leastSubjects,
   leastWithoutCase,
-  type Fact,
   type Hint,
   type OfficeHours,
 } from '../../src/audit/hint-watches.ts';

@@ -1,4 +1,4 @@
-import type { Fact } from '../../src/audit/hint-watches.ts';
+import type { Fact } from '../../src/audit/hint-tallies.ts';
 import { createOfficeHours } from '../../src/audit/office-hours.ts';
 
 /**
