@@ -4,6 +4,8 @@ export interface Calendar {
   dayOf(moment: Date): string;
   /** The day before one, both YYYY-MM-DD. */
   dayBefore(day: string): string;
+  /** The moment at which a day, YYYY-MM-DD, begins. */
+  startOf(day: string): Date;
   /** Whole seconds until the next day begins, at least one. */
   secondsToNextDay(moment: Date): number;
 }
@@ -30,19 +32,27 @@ export function createCalendar(timeZone: string): Calendar {
     return Object.fromEntries(format.formatToParts(moment).map(({ type, value }) => [type, value]));
   }
 
+  // Days begin with a minute in every time zone there is, and asking Intl costs more than all else that is counted.
+  function dayOf(moment: Date): string {
+    const minute = Math.floor(moment.getTime() / minuteMs);
+    if (minute !== lastMinute) {
+      const { year, month, day } = partsOf(moment);
+      lastDay = `${year!.padStart(4, '0')}-${month}-${day}`;
+      lastMinute = minute;
+    }
+    return lastDay;
+  }
+
   return {
-    // Days begin with a minute in every time zone there is, and asking Intl costs more than all else that is counted.
-    dayOf(moment) {
-      const minute = Math.floor(moment.getTime() / minuteMs);
-      if (minute !== lastMinute) {
-        const { year, month, day } = partsOf(moment);
-        lastDay = `${year!.padStart(4, '0')}-${month}-${day}`;
-        lastMinute = minute;
-      }
-      return lastDay;
-    },
+    dayOf,
     dayBefore: (day) =>
       new Date(Date.parse(`${day}T00:00:00Z`) - daySeconds * 1000).toISOString().slice(0, 10),
+    startOf(day) {
+      // Zones are at most 14 hours ahead and 12 behind, and days begin at a quarter of an hour.
+      let ms = Date.parse(`${day}T00:00:00Z`) - 15 * 60 * minuteMs;
+      while (dayOf(new Date(ms)) < day) ms += 15 * minuteMs;
+      return new Date(ms);
+    },
     secondsToNextDay(moment) {
       const { hour, minute, second } = partsOf(moment);
       const passed = Number(hour) * 3600 + Number(minute) * 60 + Number(second);

@@ -34,6 +34,18 @@ await t.test('agrees with Intl at any moment, in any order', (t) => {
   t.end();
 });
 
+await t.test('knows when a day begins where the gateway is', (t) => {
+  const begins = (day: string, zone: string): string => createCalendar(zone).startOf(day).toISOString();
+  t.equal(begins('2026-05-25', 'Asia/Shanghai'), '2026-05-24T16:00:00.000Z');
+  t.equal(begins('1988-06-01', 'Asia/Shanghai'), '1988-05-31T15:00:00.000Z', 'China had summer time');
+  t.equal(begins('2028-02-29', 'Asia/Urumqi'), '2028-02-28T18:00:00.000Z');
+  t.equal(begins('2026-05-25', 'UTC'), '2026-05-25T00:00:00.000Z');
+  t.equal(begins('2026-05-25', 'America/Los_Angeles'), '2026-05-25T07:00:00.000Z');
+  t.equal(begins('2026-05-25', 'Pacific/Kiritimati'), '2026-05-24T10:00:00.000Z');
+  t.equal(begins('2026-05-25', 'Asia/Kathmandu'), '2026-05-24T18:15:00.000Z');
+  t.end();
+});
+
 await t.test('counts whole years from birthday to birthday', (t) => {
   const cases: [born: string, today: string, years: number][] = [
     ['2008-11-25', '2026-11-24', 17],

@@ -12,7 +12,7 @@ import { archivePartitions, listArchivable, type Archivable, type Archived } fro
 import { holding } from './check-receipt.ts';
 import { parseVerifierKey } from './note.ts';
 import { ownVerifierKey } from './own-key.ts';
-import { createRetention, latestArchiveDay, leastMonthsOnline, startOfDay } from './retention.ts';
+import { createRetention, latestArchiveDay, leastMonthsOnline } from './retention.ts';
 
 export const archiveCommand: Command = {
   name: 'audit archive',
@@ -36,9 +36,8 @@ export const archiveCommand: Command = {
 
 async function archive({ options, config, progress }: CommandInput): Promise<CommandResult> {
   const calendar = createCalendar(config.timeZone);
-  const dayOf = (moment: Date): string => calendar.dayOf(moment);
-  const day = parseBefore(String(options.before), dayOf(new Date()));
-  const before = startOfDay(day, dayOf);
+  const day = parseBefore(String(options.before), calendar.dayOf(new Date()));
+  const before = calendar.startOf(day);
   const out = typeof options.out === 'string' ? options.out : join(config.home, 'archive');
   const retention = createRetention(loadCatalogue());
   const lines = options.key === undefined ? [ownVerifierKey(config)] : [options.key].flat().map(String);

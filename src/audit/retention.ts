@@ -51,12 +51,3 @@ export function latestArchiveDay(today: string): string {
   first.setUTCDate(Math.min(day, daysInMonth));
   return first.toISOString().slice(0, 10);
 }
-
-/** The moment at which a day begins in a time zone. @param day YYYY-MM-DD */
-export function startOfDay(day: string, dayOf: (moment: Date) => string): Date {
-  // Zones are at most 14 hours ahead and 12 behind, and days begin at a quarter of an hour.
-  const quarterMs = 15 * 60_000;
-  let low = Date.parse(`${day}T00:00:00Z`) - 15 * 3_600_000;
-  while (dayOf(new Date(low)) < day) low += quarterMs;
-  return new Date(low);
-}

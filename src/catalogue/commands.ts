@@ -1,9 +1,9 @@
 import { administer } from '../admin.ts';
 import { commandLineActor, enterAct } from '../audit/act.ts';
 import { countUses, type ConsumerUse } from '../audit/uses.ts';
+import { createCalendar } from '../calendar.ts';
 import { table, type Command } from '../command.ts';
 import { UserError } from '../errors.ts';
-import { startOfDay } from '../grants/grants.ts';
 import { loadCatalogue, type Catalogue, type Dataset } from './catalogue.ts';
 import { isCalendarDate } from './formats.ts';
 
@@ -67,7 +67,7 @@ export const catalogueCommands: Command[] = [
             dataset: dataset.name,
             version: dataset.version,
             field: field ?? null,
-            from: from === undefined ? null : await startOfDay(database, from, config.timeZone),
+            from: from === undefined ? null : createCalendar(config.timeZone).startOf(from),
           },
           (done, total) => progress(done, total, 'reading the audit log'),
         );

@@ -1,10 +1,11 @@
 import { administer } from '../admin.ts';
 import { commandLineActor } from '../audit/act.ts';
+import { createCalendar } from '../calendar.ts';
 import { loadCatalogue } from '../catalogue/catalogue.ts';
 import { isCalendarDate } from '../catalogue/formats.ts';
 import { reasonOption, listOption, table, type Command } from '../command.ts';
 import { UserError } from '../errors.ts';
-import { addGrant, listGrants, revokeGrant, startOfDay } from './grants.ts';
+import { addGrant, listGrants, revokeGrant } from './grants.ts';
 import { addPurpose, listPurposes } from './purposes.ts';
 
 export const grantCommands: Command[] = [
@@ -88,7 +89,7 @@ export const grantCommands: Command[] = [
           ...(options.dailyQuota !== undefined && { dailyQuota: Number(options.dailyQuota) }),
           purposes: listOption(options.purposes),
           validFrom: new Date(),
-          validUntil: await startOfDay(database, until, config.timeZone),
+          validUntil: createCalendar(config.timeZone).startOf(until),
         };
         if (terms.validUntil <= terms.validFrom)
           throw new UserError(`--until: ${until} is not in the future`);

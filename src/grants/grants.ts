@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { sql, type Transaction } from 'kysely';
+import type { Transaction } from 'kysely';
 import { enterAct, type Actor, type ActOperation } from '../audit/act.ts';
 import type { Catalogue, Dataset } from '../catalogue/catalogue.ts';
 import type { Database } from '../db/database.ts';
@@ -154,17 +154,6 @@ function statusOf(
 ): GrantSummary['status'] {
   const inForce = status === 'active' || status === 'suspended';
   return inForce && valid_until <= now ? 'expired' : status;
-}
-
-/**
- * The moment at which a day begins in the time zone.
- *
- * @param date YYYY-MM-DD
- */
-export async function startOfDay(database: Database, date: string, timeZone: string): Promise<Date> {
-  const { rows } = await sql<{ at: Date }>`
-    select (${date}::date)::timestamp at time zone ${timeZone} as at`.execute(database);
-  return rows[0]!.at;
 }
 
 /** What the terms come to: who provides, and the concepts, each once and sorted. */

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { loadCatalogue } from '../../src/catalogue/catalogue.ts';
 import { UserError } from '../../src/errors.ts';
-import { addGrant, listGrants, revokeGrant, startOfDay, type GrantTerms } from '../../src/grants/grants.ts';
+import { addGrant, listGrants, revokeGrant, type GrantTerms } from '../../src/grants/grants.ts';
 import { actor, checkAuditLog, createDatabase } from '../helper.ts';
 
 const test = await createDatabase(t);
@@ -210,15 +210,6 @@ await t.test(
     t.strictSame(await listGrants(database, { consumer: 'nobody' }), []);
   },
 );
-
-await t.test('knows when a day begins where the gateway is', async (t) => {
-  const begins = async (date: string, zone: string): Promise<string> =>
-    (await startOfDay(database, date, zone)).toISOString();
-  t.equal(await begins('2026-11-23', 'Asia/Shanghai'), '2026-11-22T16:00:00.000Z');
-  t.equal(await begins('1988-06-01', 'Asia/Shanghai'), '1988-05-31T15:00:00.000Z', 'China had summer time');
-  t.equal(await begins('2028-02-29', 'Asia/Urumqi'), '2028-02-28T18:00:00.000Z');
-  t.equal(await begins('2026-11-23', 'UTC'), '2026-11-23T00:00:00.000Z');
-});
 
 await t.test('leaves a whole log behind all of that', async (t) => {
   await checkAuditLog(t, test);
