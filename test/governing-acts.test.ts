@@ -206,7 +206,12 @@ await t.test('purposes with their texts, grants with all their terms', async (t)
     dataset: 'citizens',
     provider: 'public-security',
     grants: [said.id],
-    details: { consumer: 'forestry', reason: 'the office was closed' },
+    details: {
+      consumer: 'forestry',
+      was: 'active',
+      status: 'revoked',
+      reason: 'the office was closed',
+    },
   });
 });
 
@@ -339,7 +344,7 @@ await t.test('what writes registers or the store enters it in the same file', as
     .map((name) => ({ name, code: readFileSync(join(source, name), 'utf8') }))
     .filter(({ code }) => writes.test(code));
   const acting = writers.filter(({ code }) => /\benterAct(By)?\(/.test(code)).map(({ name }) => name);
-  t.ok(acting.includes('grants/grants.ts') && acting.includes('records/load.ts'), 'writers are found');
+  t.ok(acting.includes('identity/registry.ts') && acting.includes('records/load.ts'), 'writers are found');
   const silent = writers.map(({ name }) => name).filter((name) => !acting.includes(name));
   t.strictSame(silent, []);
 });

@@ -41,6 +41,8 @@ const layers: [name: string, patterns: string[]][] = [
       'headers.ts',
       'validation.ts',
       'free-port.ts',
+      'suggest.ts',
+      'working-days.ts',
       'command.ts',
       'describe-error.ts',
     ],

@@ -6,10 +6,15 @@ import type { Tables } from '../db/tables.ts';
 import { UserError } from '../errors.ts';
 import { encodeEntry, type Entry, type Leaf } from './entry.ts';
 
-/** Who acts: a department's client, or somebody at the command line. */
+/** Who acts: a department's client by a request, or somebody at the command line. */
 export interface Actor {
   client: string;
   consumer?: string;
+  official?: Entry['official'];
+  /** The request's, where there is one. */
+  id?: string;
+  time?: Date;
+  trace_id?: string | undefined;
 }
 
 /** Whoever runs the command line, as entries name them. */
@@ -40,7 +45,13 @@ const acts = {
   'idp-remove': { kind: 'client', changesAuthority: true },
   'purpose-add': { kind: 'purpose', changesAuthority: true },
   'grant-add': { kind: 'grant', changesAuthority: true },
+  'grant-apply': { kind: 'grant', changesAuthority: false },
+  'grant-approve': { kind: 'grant', changesAuthority: true },
+  'grant-reject': { kind: 'grant', changesAuthority: false },
+  'grant-suspend': { kind: 'grant', changesAuthority: true },
+  'grant-resume': { kind: 'grant', changesAuthority: true },
   'grant-revoke': { kind: 'grant', changesAuthority: true },
+  'grant-withdraw': { kind: 'grant', changesAuthority: true },
   'log-key-change': { kind: 'key', changesAuthority: true },
   'log-reopen': { kind: 'origin', changesAuthority: true },
   load: { kind: 'load', changesAuthority: false },
@@ -54,7 +65,10 @@ const acts = {
 export type ActOperation = keyof typeof acts;
 
 /** What an act says of itself. Details have the whole terms, and never a secret. */
-type Act = Pick<Entry, 'provider' | 'dataset' | 'version' | 'purpose' | 'grants' | 'records' | 'details'> & {
+export type Act = Pick<
+  Entry,
+  'provider' | 'dataset' | 'version' | 'purpose' | 'grants' | 'records' | 'details'
+> & {
   operation: ActOperation;
 };
 
@@ -64,21 +78,19 @@ type Act = Pick<Entry, 'provider' | 'dataset' | 'version' | 'purpose' | 'grants'
  * @returns the entry's index
  */
 export async function enterAct(transaction: Transaction<Tables>, actor: Actor, act: Act): Promise<number> {
-  const leaf = encodeAct(actor, act);
+  const { leaf, changesAuthority } = encodeAct(actor, act);
   const { rows } = await sql<{ index: number }>`
-    select audit.append_act(${leaf.bytes}, ${leaf.hash}, ${acts[act.operation].changesAuthority}) as index`.execute(
-    transaction,
-  );
+    select audit.append_act(${leaf.bytes}, ${leaf.hash}, ${changesAuthority}) as index`.execute(transaction);
   return rows[0]!.index;
 }
 
 /** The same on a plain connection, inside the transaction that it has begun. */
 export async function enterActBy(client: pg.ClientBase, actor: Actor, act: Act): Promise<number> {
-  const leaf = encodeAct(actor, act);
+  const { leaf, changesAuthority } = encodeAct(actor, act);
   const { rows } = await client.query<{ index: number }>('select audit.append_act($1, $2, $3) as index', [
     leaf.bytes,
     leaf.hash,
-    acts[act.operation].changesAuthority,
+    changesAuthority,
   ]);
   return rows[0]!.index;
 }
@@ -94,7 +106,7 @@ const maxAttempts = 10;
  * @throws UserError when the connection may not write, or authority changes all the time
  */
 export async function enterLook(client: pg.ClientBase, actor: Actor, act: Act): Promise<number> {
-  const leaf = encodeAct(actor, act);
+  const { leaf } = encodeAct(actor, act);
   try {
     for (let attempt = 0; attempt < maxAttempts; attempt++) {
       const { rows } = await client.query<{ index: number | null }>(
@@ -115,7 +127,9 @@ export async function enterLook(client: pg.ClientBase, actor: Actor, act: Act): 
   throw new UserError('the look could not be entered in the audit log: try again');
 }
 
-function encodeAct(actor: Actor, act: Act): Leaf {
-  const { kind } = acts[act.operation];
-  return encodeEntry({ ...act, ...actor, kind, id: randomUUID(), time: new Date(), outcome: 'done' });
+/** An act's entry, and whether it changes who may see what. @throws RangeError when it is larger than a leaf may be */
+export function encodeAct(actor: Actor, act: Act): { leaf: Leaf; changesAuthority: boolean } {
+  const { kind, changesAuthority } = acts[act.operation];
+  const leaf = encodeEntry({ id: randomUUID(), time: new Date(), ...act, ...actor, kind, outcome: 'done' });
+  return { leaf, changesAuthority };
 }

@@ -1,6 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import { Problem } from '../errors.ts';
 import { maxOfficialLength, readTextHeader, readTraceId } from '../headers.ts';
+import type { Actor } from './act.ts';
 import { encodeEntry, type Entry, type Leaf } from './entry.ts';
 
 /** The official who looks into the log. @throws Problem official-required, invalid-request */
@@ -21,18 +22,14 @@ export function findOfficial(request: FastifyRequest): string | null {
 type Looked = Partial<Omit<Entry, 'kind' | 'id' | 'time' | 'client' | 'official'>>;
 
 /** The entry that a look into the log is itself. @param asked what was looked for, without plain ids */
-export function encodeQuery(
-  request: FastifyRequest,
-  by: { token: { department: string; clientId: string }; official: string | null; time: Date },
-  asked: Looked,
-): Leaf {
+export function encodeQuery(request: FastifyRequest, by: Parameters<typeof actorOf>[1], asked: Looked): Leaf {
   return encodeLook(request, by, { kind: 'query', ...asked });
 }
 
 /** The entry that the opening of a seal is. @param details which entry was opened, and why */
 export function encodeOpening(
   request: FastifyRequest,
-  by: Parameters<typeof encodeQuery>[1],
+  by: Parameters<typeof actorOf>[1],
   details: { index: number; entry: string; reason: string },
 ): Leaf {
   return encodeLook(request, by, { kind: 'open', operation: 'open', records: 1, details });
@@ -40,17 +37,23 @@ export function encodeOpening(
 
 function encodeLook(
   request: FastifyRequest,
-  by: { token: { department: string; clientId: string }; official: string | null; time: Date },
+  by: Parameters<typeof actorOf>[1],
   look: Looked & Pick<Entry, 'kind'>,
 ): Leaf {
-  return encodeEntry({
+  return encodeEntry({ ...actorOf(request, by), outcome: 'done', ...look });
+}
+
+/** Who acts by a request, as its entry says it. */
+export function actorOf(
+  request: FastifyRequest,
+  by: { token: { department: string; clientId: string }; official: string | null; time: Date },
+): Actor & Pick<Entry, 'id' | 'time'> {
+  return {
     id: request.id,
     time: by.time,
     trace_id: readTraceId(request.headers.traceparent) ?? undefined,
     consumer: by.token.department,
     client: by.token.clientId,
     official: by.official === null ? undefined : { id: by.official, proof: 'asserted' },
-    outcome: 'done',
-    ...look,
-  });
+  };
 }

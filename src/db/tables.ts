@@ -7,6 +7,8 @@ export interface Tables {
   'registry.client': ClientTable;
   'registry.purpose': PurposeTable;
   'registry.grant': GrantTable;
+  'registry.grant_act': GrantActTable;
+  'registry.answer': AnswerTable;
   'registry.identity_provider': IdentityProviderTable;
   'registry.setting': { key: string; value: string };
 }
@@ -51,22 +53,59 @@ export type StoredGrantStatus = 'applied' | 'active' | 'rejected' | 'withdrawn' 
 
 export interface GrantTable {
   id: string;
+  /** Grows with each: lists are in its order. */
+  number: ColumnType<number, never, never>;
   consumer: string;
   dataset: string;
   /** The dataset's provider when the grant was made. */
   provider: string;
   fields: string[];
   plain_fields: string[];
-  verify_fields: Generated<string[]>;
+  verify_fields: string[];
   purposes: string[];
   legal_basis: string | null;
+  /** Of an application: why each field is needed. */
+  justification: Record<string, string> | null;
+  /** Of an application: how many subjects a day the consumer reckons with. */
+  expected_volume: number | null;
   status: StoredGrantStatus;
-  valid_from: Date;
+  /** Null until it is approved. */
+  valid_from: Date | null;
   valid_until: Date;
-  requires: Generated<string[]>;
+  requires: string[];
   daily_quota: number | null;
   due: Date | null;
+  /** The grant that it continues. */
+  renews: string | null;
   decided_by: string | null;
   reason: string | null;
   created_at: CreatedAt;
+}
+
+/** What was done to a grant, as the entry says it. */
+export interface GrantActTable {
+  grant_id: string;
+  entry: number;
+  act: StoredAct;
+  status: StoredGrantStatus;
+}
+
+/** An act's entry, read. */
+export interface StoredAct {
+  id: string;
+  time: string;
+  operation: string;
+  client: string;
+  consumer?: string;
+  official?: { id: string };
+  details: Record<string, unknown>;
+}
+
+export interface AnswerTable {
+  client: string;
+  key_hash: Buffer;
+  request: Buffer;
+  entry: number;
+  answer: unknown;
+  at: Date;
 }

@@ -4,16 +4,8 @@ import { Problem } from '../errors.ts';
 import type { Authority, Grant } from '../grants/authority.ts';
 import type { AccessToken } from '../identity/access-token.ts';
 import type { DataRequest } from './request.ts';
-import {
-  explain,
-  gives,
-  isMasked,
-  limiting,
-  suggest,
-  type NeededFields,
-  type Rights,
-  type Use,
-} from './rights.ts';
+import { explain, gives, isMasked, limiting, type NeededFields, type Rights, type Use } from './rights.ts';
+import { suggest } from '../suggest.ts';
 
 /** What the gateway concluded of a data request: what may be released and by which grants, or why nothing. */
 export type Decision<Body> = Permission<Body> | { allowed: false; problem: Problem };

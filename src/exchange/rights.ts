@@ -1,8 +1,8 @@
-import { closest, distance } from 'fastest-levenshtein';
 import type { Dataset, Field } from '../catalogue/catalogue.ts';
 import { covers } from '../catalogue/concepts.ts';
-import { Problem, type Explanation, type Text } from '../errors.ts';
+import { Problem, type Explanation } from '../errors.ts';
 import type { Grant } from '../grants/authority.ts';
+import { suggest } from '../suggest.ts';
 
 /** The fields that an exchange needs. */
 export interface NeededFields {
@@ -24,8 +24,6 @@ export interface Rights {
   grants: readonly Grant[];
 }
 
-/** How many letters may differ for a name to be suggested. */
-const maxDistance = 2;
 const maxFaults = 20;
 
 /**
@@ -129,15 +127,6 @@ function unknownField(
     { dataset: dataset.name, fields: [...new Set(unknown)].join(', '), suggestion },
     { errors: errors.slice(0, maxFaults) },
   );
-}
-
-/** Names what was probably meant, when something known is close to it. */
-export function suggest(name: string, known: Iterable<string>): Text {
-  const names = [...known];
-  if (names.length === 0) return { en: '', zh: '' };
-  const nearest = closest(name, names);
-  if (distance(name, nearest) > maxDistance) return { en: '', zh: '' };
-  return { en: ` Did you mean ${nearest}?`, zh: `是否想写 ${nearest}？` };
 }
 
 const rules = {

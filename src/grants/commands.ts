@@ -5,8 +5,9 @@ import { loadCatalogue } from '../catalogue/catalogue.ts';
 import { isCalendarDate } from '../catalogue/formats.ts';
 import { reasonOption, listOption, table, type Command } from '../command.ts';
 import { UserError } from '../errors.ts';
-import { addGrant, listGrants, revokeGrant } from './grants.ts';
+import { addGrant, revokeGrant } from './grants.ts';
 import { addPurpose, listPurposes } from './purposes.ts';
+import { listGrants } from './register.ts';
 
 export const grantCommands: Command[] = [
   {

@@ -1,7 +1,9 @@
-import { enterAct, type Actor } from '../audit/act.ts';
+import type { Act, Actor } from '../audit/act.ts';
 import type { Database } from '../db/database.ts';
 import { UserError, type Text } from '../errors.ts';
 import { checkCode, checkText } from '../identity/registry.ts';
+import { carryOut } from './carry-out.ts';
+import { demands, sortedOnce } from './terms.ts';
 
 /** A registered reason to ask for data, as the API has it. */
 export interface PurposeSummary {
@@ -18,39 +20,27 @@ export async function addPurpose(database: Database, actor: Actor, purpose: Purp
   checkText('the English title', purpose.title.en);
   checkText('the Chinese title', purpose.title.zh);
   checkText('the legal basis', purpose.legal_basis);
-  const requires = [...new Set(purpose.requires)].sort();
-  const unknown = requires.filter((demand) => demand !== 'case' && demand !== 'official');
+  const unknown = sortedOnce(purpose.requires).filter(
+    (demand) => !(demands as readonly string[]).includes(demand),
+  );
   if (unknown.length > 0)
     throw new UserError(`a purpose can require case and official, not ${unknown.join(', ')}`);
   const days = purpose.confidential_days;
-  if (!Number.isInteger(days) || days < 0 || days > 36_500)
-    throw new UserError('confidential days must be a whole number from 0 to 36500');
-  await database.transaction().execute(async (transaction) => {
-    const added = await transaction
-      .insertInto('registry.purpose')
-      .values({
-        code: purpose.code,
-        title_en: purpose.title.en,
-        title_zh: purpose.title.zh,
-        legal_basis: purpose.legal_basis,
-        requires,
-        confidential_days: days,
-      })
-      .onConflict((conflict) => conflict.doNothing())
-      .returning('code')
-      .executeTakeFirst();
-    if (added === undefined) throw new UserError(`there is a purpose "${purpose.code}" already`);
-    await enterAct(transaction, actor, {
-      operation: 'purpose-add',
-      purpose: purpose.code,
-      details: {
-        title: { ...purpose.title },
-        legal_basis: purpose.legal_basis,
-        requires,
-        confidential_days: days,
-      },
-    });
-  });
+  if (!Number.isInteger(days) || days < 0 || days > maxConfidentialDays)
+    throw new UserError(`confidential days must be a whole number from 0 to ${maxConfidentialDays}`);
+  if ((await carryOut(database, actor, registration(purpose))) === null)
+    throw new UserError(`there is a purpose "${purpose.code}" already`);
+}
+
+export const maxConfidentialDays = 36_500;
+
+/** The act of registering a purpose. */
+export function registration({ code, title, legal_basis, requires, confidential_days }: PurposeSummary) {
+  return {
+    operation: 'purpose-add',
+    purpose: code,
+    details: { title: { ...title }, legal_basis, requires: sortedOnce(requires), confidential_days },
+  } as const satisfies Act;
 }
 
 export async function listPurposes(database: Database): Promise<PurposeSummary[]> {

@@ -12,7 +12,9 @@ const denied = { code: '42501', message: /permission denied/ };
 const appendOnly = { code: '42501', message: /the audit log is append-only/ };
 const partitions = [0, 1, 2, 3].map((n) => `audit.entry_000${n}`);
 const tables = {
-  registry: ['department', 'client', 'purpose', 'grant', 'setting'].map((name) => `registry."${name}"`),
+  registry: ['department', 'client', 'purpose', 'grant', 'grant_act', 'answer', 'setting'].map(
+    (name) => `registry."${name}"`,
+  ),
   store: ['citizens', 'enterprises'].map((name) => `store.${name}`),
 };
 

@@ -6,7 +6,8 @@ import { loadCatalogue } from '../../src/catalogue/catalogue.ts';
 import { readConfig } from '../../src/config.ts';
 import { assembleGateway } from '../../src/gateway.ts';
 import { readAuthority } from '../../src/grants/authority.ts';
-import { addGrant, listGrants, revokeGrant } from '../../src/grants/grants.ts';
+import { addGrant, revokeGrant } from '../../src/grants/grants.ts';
+import { listGrants } from '../../src/grants/register.ts';
 import { addClient, revokeClient } from '../../src/identity/registry.ts';
 import { personaCitizens } from '../../src/sandbox/personas.ts';
 import {

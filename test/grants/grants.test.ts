@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import t from 'tap';
 import { loadCatalogue } from '../../src/catalogue/catalogue.ts';
 import { UserError } from '../../src/errors.ts';
-import { addGrant, listGrants, revokeGrant, type GrantTerms } from '../../src/grants/grants.ts';
+import { addGrant, revokeGrant, type GrantTerms } from '../../src/grants/grants.ts';
+import { listGrants } from '../../src/grants/register.ts';
 import { actor, checkAuditLog, createDatabase } from '../helper.ts';
 
 const test = await createDatabase(t);
@@ -53,7 +54,12 @@ await t.test('makes a grant and its entry together', async (t) => {
     plain_fields: ['phone'],
     verify_fields: ['birth_date', 'sex'],
     purposes: ['social-insurance', 'tax-assessment'],
+    provider: 'public-security',
     legal_basis: null,
+    justification: null,
+    expected_volume: null,
+    due: null,
+    renews: null,
     status: 'active',
     valid_from: '2026-01-01T00:00:00.000Z',
     valid_until: '2126-01-01T00:00:00.000Z',
@@ -160,7 +166,7 @@ await t.test('revokes a grant, once', async (t) => {
     operation: 'grant-revoke',
     dataset: 'citizens',
     grants: [id],
-    details: { consumer: 'taxation', reason: 'misuse' },
+    details: { consumer: 'taxation', was: 'active', status: 'revoked', reason: 'misuse' },
   });
   const before = await state();
   await t.rejects(revokeGrant(database, actor, id, null), {
@@ -178,7 +184,7 @@ await t.test('revokes a grant that is suspended, and needs no reason', async (t)
   });
   t.equal((await listGrants(database, {})).find((item) => item.id === id)?.status, 'suspended');
   const { entry } = await revokeGrant(database, actor, id, null);
-  t.strictSame((await entryAt(entry)).details, { consumer: 'taxation' });
+  t.strictSame((await entryAt(entry)).details, { consumer: 'taxation', was: 'suspended', status: 'revoked' });
 });
 
 await t.test('refuses to revoke what is no grant', async (t) => {

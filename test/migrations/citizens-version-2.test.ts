@@ -1,43 +1,19 @@
-import { readdirSync } from 'node:fs';
-import { join } from 'node:path';
 import fc from 'fast-check';
 import { sql } from 'kysely';
-import { Migrator, type Migration } from 'kysely/migration';
 import t, { type Test } from 'tap';
-import { openDatabase } from '../../src/db/database.ts';
 import { migrate } from '../../src/audit/migrate.ts';
-import { createEmptyDatabase, type EmptyDatabase } from '../db/empty-database.ts';
+import { openDatabase } from '../../src/db/database.ts';
+import type { EmptyDatabase } from '../db/empty-database.ts';
+import { createBefore } from './before.ts';
 
-const folder = join(import.meta.dirname, '..', '..', 'migrations');
 const name = '20261125T1210Z-citizens-version-2';
 
 type Row = Record<string, string | null>;
 type Parts = [province: string | null, city: string | null, district: string | null, detail: string | null];
 
 /** A database as it was before version 2, with a citizen for each address. */
-async function createBefore(t: Test, addresses: (string | null)[]): Promise<EmptyDatabase> {
-  const empty = await createEmptyDatabase(t);
-  const { database, close } = openDatabase(empty.adminUrl, 'test', { maxConnections: 1 });
-  await sql`do $$ begin execute format('grant create on database %I to onevisit_owner', current_database()); end $$`.execute(
-    database,
-  );
-  await sql`set role onevisit_owner`.execute(database);
-  const migrator = new Migrator({
-    db: database,
-    migrationTableSchema: 'migration',
-    provider: {
-      async getMigrations() {
-        const older = readdirSync(folder).filter((file) => file < `${name}.ts`);
-        const loaded = older.map(
-          async (file) => [file.slice(0, -3), (await import(join(folder, file))) as Migration] as const,
-        );
-        return Object.fromEntries(await Promise.all(loaded));
-      },
-    },
-  });
-  const { error } = await migrator.migrateToLatest();
-  if (error !== undefined) throw error as Error;
-  await close();
+async function createWith(t: Test, addresses: (string | null)[]): Promise<EmptyDatabase> {
+  const empty = await createBefore(t, name);
   await empty.pool.query(
     `insert into store.citizens (id, name, sex, birth_date, ethnicity, household_address, region_code, phone)
      select 'citizen-' || lpad(n::text, 6, '0'), '甲' || n, 'female', '2000-01-01', '汉族', address, '999901',
@@ -90,7 +66,7 @@ const known: [address: string | null, parts: Parts][] = [
 ];
 
 await t.test('splits addresses, and leaves whole what it can not split', async (t) => {
-  const empty = await createBefore(
+  const empty = await createWith(
     t,
     known.map(([address]) => address),
   );
@@ -116,7 +92,7 @@ await t.test('shows every record in version 1 as it was before, whatever its add
     fc.constant(null),
   );
   const made = fc.sample(address, { numRuns: 3000, seed: 20261125 });
-  const empty = await createBefore(t, [...known.map(([known]) => known), ...made]);
+  const empty = await createWith(t, [...known.map(([known]) => known), ...made]);
   const before = await rows(empty, 'v1.citizens');
   await migrate(empty.adminUrl);
   const after = await rows(empty, 'v1.citizens');
@@ -136,7 +112,7 @@ await t.test('shows every record in version 1 as it was before, whatever its add
 });
 
 await t.test('leaves the old text in no column, and both versions to the gateway', async (t) => {
-  const empty = await createBefore(t, ['云栖省观云市示例区']);
+  const empty = await createWith(t, ['云栖省观云市示例区']);
   await migrate(empty.adminUrl);
   const { rows: columns } = await empty.pool.query<{ name: string }>(
     `select column_name as name from information_schema.columns
