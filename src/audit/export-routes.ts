@@ -3,7 +3,7 @@ import type { KeyObject } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
 import type { Database } from '../db/database.ts';
 import { Problem } from '../errors.ts';
-import { requireLiveClient } from '../identity/access-token.ts';
+import { requireLiveClient, requireScope } from '../identity/access-token.ts';
 import { documented } from '../openapi.ts';
 import { makeCursor, readCursor } from './cursor.ts';
 import { canonicalJson } from './entry.ts';
@@ -14,7 +14,6 @@ import { encodeQuery, readOfficial } from './query-entry.ts';
 import { maxWaitMs, type ReceiptRoutesOptions } from './receipt-routes.ts';
 import { awaitCheckpoint } from './receipt.ts';
 import { recordUnderAuthority } from './record.ts';
-import { requireAudit } from './routes.ts';
 import {
   findLastCheckpoint,
   findLastEntry,
@@ -51,14 +50,14 @@ export function registerExportRoutes(scope: FastifyInstance, options: ExportRout
     '/v1/audit/export',
     {
       onRequest: (request, reply, done) => {
-        requireAudit(admit(request, reply));
+        requireScope(admit(request, reply), 'audit');
         done();
       },
       schema: documented(exportOperation, { body: exportBodySchema }),
     },
     async (request, reply) => {
       const token = tokens.verify(request.headers.authorization);
-      requireAudit(token);
+      requireScope(token, 'audit');
       const official = readOfficial(request);
       requireLiveClient(authority.current(), token);
       const { format, after = null, ...body } = request.body;

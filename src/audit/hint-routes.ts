@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import type { Problem } from '../errors.ts';
 import type { Gate } from '../gate.ts';
-import { requireLiveClient } from '../identity/access-token.ts';
+import { requireLiveClient, requireScope } from '../identity/access-token.ts';
 import { documented } from '../openapi.ts';
 import { languageOf, storeUnavailable } from '../problem.ts';
 import { invalidBody, readTime } from './filter-body.ts';
@@ -12,7 +12,7 @@ import { findHints, maxHintEntries } from './hints.ts';
 import { createOfficeHours } from './office-hours.ts';
 import { encodeQuery, readOfficial } from './query-entry.ts';
 import { recordUnderAuthority } from './record.ts';
-import { requireAudit, type AuditRoutesOptions } from './routes.ts';
+import type { AuditRoutesOptions } from './routes.ts';
 
 const dayMs = 24 * 60 * 60 * 1000;
 const defaultSpanDays = 7;
@@ -29,7 +29,7 @@ export function registerHintRoutes(
     '/v1/audit/hints',
     {
       onRequest: (request, reply, done) => {
-        requireAudit(admit(request, reply));
+        requireScope(admit(request, reply), 'audit');
         longLooks.check();
         done();
       },
@@ -37,7 +37,7 @@ export function registerHintRoutes(
     },
     async (request, reply) => {
       const token = tokens.verify(request.headers.authorization);
-      requireAudit(token);
+      requireScope(token, 'audit');
       const official = readOfficial(request);
       requireLiveClient(authority.current(), token);
       const to = readTime('#/to', request.query.to) ?? now();

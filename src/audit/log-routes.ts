@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Problem } from '../errors.ts';
 import type { Admit } from '../identity/admission.ts';
-import { challenge, requireLiveClient, type AccessToken, type Tokens } from '../identity/access-token.ts';
+import { requireLiveClient, requireScope, type AccessToken, type Tokens } from '../identity/access-token.ts';
 import type { AuthorityView } from '../grants/authority.ts';
 import { documented } from '../openapi.ts';
 import { countArchived, entryNotFound } from './archived.ts';
@@ -59,12 +59,7 @@ export function registerLogRoutes(
     {
       onRequest: (request, reply, done) => {
         const token = admit(request, reply);
-        if (!token.scopes.includes('audit'))
-          throw new Problem(
-            'scope-missing',
-            { scope: 'audit' },
-            { headers: challenge('scope-missing', 'audit') },
-          );
+        requireScope(token, 'audit');
         requireLiveClient(authority.current(), token);
         done();
       },

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { Problem } from '../errors.ts';
 import { isCleanText } from '../headers.ts';
-import { requireLiveClient } from '../identity/access-token.ts';
+import { requireLiveClient, requireScope } from '../identity/access-token.ts';
 import { documented } from '../openapi.ts';
 import { malformedBody } from '../validation.ts';
 import { entryNotFound } from './archived.ts';
@@ -10,7 +10,6 @@ import { openBodySchema, openOperation } from './open-documents.ts';
 import { encodeOpening, readOfficial } from './query-entry.ts';
 import type { ReceiptRoutesOptions } from './receipt-routes.ts';
 import { recordUnderAuthority } from './record.ts';
-import { requireAudit } from './routes.ts';
 import { findSealed } from './sealed.ts';
 import { findEntry, logUnavailable } from './tree.ts';
 
@@ -25,7 +24,7 @@ export function registerOpenRoutes(scope: FastifyInstance, options: ReceiptRoute
     '/v1/audit/entries/:index/open',
     {
       onRequest: (request, reply, done) => {
-        requireAudit(admit(request, reply));
+        requireScope(admit(request, reply), 'audit');
         done();
       },
       schema: documented(openOperation, { body: openBodySchema }),

@@ -1,10 +1,9 @@
 import type { FastifyInstance } from 'fastify';
 import type { Database } from '../db/database.ts';
-import { Problem } from '../errors.ts';
 import { createGate } from '../gate.ts';
 import type { AuthorityView } from '../grants/authority.ts';
 import type { Admit } from '../identity/admission.ts';
-import { challenge, requireLiveClient, type AccessToken, type Tokens } from '../identity/access-token.ts';
+import { requireLiveClient, scopeMissing, type AccessToken, type Tokens } from '../identity/access-token.ts';
 import { documented } from '../openapi.ts';
 import { storeUnavailable } from '../problem.ts';
 import type { Appender } from './append.ts';
@@ -118,12 +117,6 @@ export function registerAuditRoutes(scope: FastifyInstance, options: AuditRoutes
   );
 }
 
-/** What auditors alone may ask for. @throws Problem scope-missing */
-export function requireAudit(token: AccessToken): void {
-  if (token.scopes.includes('audit')) return;
-  throw new Problem('scope-missing', { scope: 'audit' }, { headers: challenge('scope-missing', 'audit') });
-}
-
 /** Auditors see all; a provider the exchanges on its datasets, a consumer its own. */
 export function visibilityOf(token: AccessToken): Visibility {
   if (token.scopes.includes('audit')) return 'all';
@@ -132,20 +125,7 @@ export function visibilityOf(token: AccessToken): Visibility {
     ...(token.scopes.includes('provide') && { provider: token.department }),
   };
   if (Object.keys(visibility).length > 0) return visibility;
-  const scope = 'audit, provide or exchange';
-  throw new Problem(
-    'scope-missing',
-    { scope: { en: scope, zh: 'audit、provide 或 exchange' } },
-    {
-      headers: challenge('scope-missing', 'audit'),
-      explain: {
-        rule: {
-          en: `the token must have the scope ${scope}`,
-          zh: '令牌必须具有 audit、provide 或 exchange 权限范围',
-        },
-      },
-    },
-  );
+  throw scopeMissing('audit', 'provide', 'exchange');
 }
 
 function presentEntry({ index, bytes, leafHash }: FoundEntry): object {

@@ -12,7 +12,7 @@ import type { ExchangeContext } from '../exchange/exchange.ts';
 import { checkId } from '../exchange/rights.ts';
 import { createGate } from '../gate.ts';
 import type { Authority } from '../grants/authority.ts';
-import { challenge, requireLiveClient, type AccessToken, type Tokens } from '../identity/access-token.ts';
+import { requireLiveClient, requireScope, type AccessToken, type Tokens } from '../identity/access-token.ts';
 import type { Admit } from '../identity/admission.ts';
 import { assertionFaults, checkAssertion, type AssertionFault } from '../identity/assertion.ts';
 import { useAssertion } from '../identity/providers.ts';
@@ -69,7 +69,7 @@ export function registerDisclosureRoutes(scope: FastifyInstance, options: Disclo
     '/v1/disclosures',
     {
       onRequest: (request, reply, done) => {
-        requireDisclose(admit(request, reply));
+        requireScope(admit(request, reply), 'disclose');
         gate.check();
         done();
       },
@@ -185,16 +185,6 @@ interface Made {
 }
 
 type Looked = Pick<Entry, 'outcome' | 'code' | 'records'> & { details: Record<string, unknown> };
-
-function requireDisclose(token: AccessToken): void {
-  if (token.scopes.includes('disclose')) return;
-  const rule = { en: 'the token must have the scope disclose', zh: '令牌必须具有 disclose 权限范围' };
-  throw new Problem(
-    'scope-missing',
-    { scope: 'disclose' },
-    { headers: challenge('scope-missing', 'disclose'), explain: { rule } },
-  );
-}
 
 function assertionRefused(fault: AssertionFault): Problem {
   return invalidBody('#/assertion', assertionFaults[fault]);

@@ -7,7 +7,7 @@ import { isRetired } from '../catalogue/retirement.ts';
 import { Problem } from '../errors.ts';
 import type { Authority, AuthorityView } from '../grants/authority.ts';
 import type { Limits } from '../grants/limits.ts';
-import { challenge, requireLiveClient } from '../identity/access-token.ts';
+import { requireLiveClient, scopeMissing } from '../identity/access-token.ts';
 import { decide, type Decision, type Permission } from './decision.ts';
 import { describe, nameSubjects, type Incoming, type Outcome, type Refused } from './describe.ts';
 import { newOccasion, rehearsedOccasion, type Occasion, type OccasionOf } from './occasion.ts';
@@ -133,24 +133,13 @@ function entryTooLarge(): Problem {
   });
 }
 
-/** The refusal of a token that may not ask for data. */
-export function exchangeScopeMissing(): Problem {
-  return new Problem(
-    'scope-missing',
-    { scope: 'exchange' },
-    { headers: challenge('scope-missing', 'exchange'), explain: { rule: scopeRule } },
-  );
-}
-
-const scopeRule = { en: 'the token must have the scope exchange', zh: '令牌必须具有 exchange 权限范围' };
-
 function decideIncoming<Body>(
   authority: Authority,
   dataset: Dataset,
   { token, operation, request }: Incoming<Body>,
   now: Date,
 ): Decision<Body> {
-  if (!token.scopes.includes('exchange')) return { allowed: false, problem: exchangeScopeMissing() };
+  if (!token.scopes.includes('exchange')) return { allowed: false, problem: scopeMissing('exchange') };
   if (isRetired(dataset.retirement, now)) return { allowed: false, problem: versionRetired(dataset) };
   return decide(operation, { token, authority, dataset, request, now });
 }

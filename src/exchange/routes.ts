@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify';
 import type { Dataset } from '../catalogue/catalogue.ts';
 import { Problem } from '../errors.ts';
-import type { AccessToken } from '../identity/access-token.ts';
+import { requireScope, type AccessToken } from '../identity/access-token.ts';
 import type { Admit } from '../identity/admission.ts';
 import type { Metrics } from '../metrics.ts';
 import { documented, type Operation as Document } from '../openapi.ts';
@@ -9,7 +9,7 @@ import { batch } from './batch.ts';
 import { batchOperation } from './batch-documents.ts';
 import { getOperation, readOperation } from './documents.ts';
 import { dryRunDocument, dryRunMediaType, dryRunRefused, prefersDryRun } from './dry-run.ts';
-import { exchange, exchangeScopeMissing, rehearse, type ExchangeContext } from './exchange.ts';
+import { exchange, rehearse, type ExchangeContext } from './exchange.ts';
 import { retiring } from './retirement-documents.ts';
 import type { Gate } from '../gate.ts';
 import type { Operation, ServedDataset } from './operation.ts';
@@ -179,9 +179,7 @@ export function registerExchangeRoutes(scope: FastifyInstance, options: Exchange
  * @throws Problem always
  */
 export function refuseUnknownRoute(request: FastifyRequest, reply: FastifyReply, admit: Admit): never {
-  if (/^\/v\d+\/[^/]+\/(read|batch|verify|search)$/.test(request.url)) {
-    const token = admit(request, reply);
-    if (!token.scopes.includes('exchange')) throw exchangeScopeMissing();
-  }
+  if (/^\/v\d+\/[^/]+\/(read|batch|verify|search)$/.test(request.url))
+    requireScope(admit(request, reply), 'exchange');
   throw new Problem('route-unknown');
 }

@@ -160,12 +160,35 @@ export function requireLiveClient(
   if (!token.scopes.every((scope) => client.roles.includes(scope))) throw invalid();
 }
 
+/**
+ * Refuses a token that has none of the scopes.
+ *
+ * @throws Problem scope-missing
+ */
+export function requireScope(token: AccessToken, ...scopes: string[]): void {
+  if (!scopes.some((scope) => token.scopes.includes(scope))) throw scopeMissing(...scopes);
+}
+
+/** The refusal of a token that has none of the scopes. */
+export function scopeMissing(...scopes: string[]): Problem {
+  const scope = {
+    en: scopes.join(', ').replace(/, (?=[^,]*$)/, ' or '),
+    zh: scopes.join('、').replace(/、(?=[^、]*$)/, ' 或 '),
+  };
+  const rule = { en: `the token must have the scope ${scope.en}`, zh: `令牌必须具有 ${scope.zh} 权限范围` };
+  return new Problem(
+    'scope-missing',
+    { scope },
+    { headers: challenge('scope-missing', scopes[0]), explain: { rule } },
+  );
+}
+
 function invalid(): Problem {
   return new Problem('token-invalid', {}, { headers: challenge('token-invalid') });
 }
 
 /** The header WWW-Authenticate of a refusal (RFC 6750, 3). */
-export function challenge(
+function challenge(
   code: 'token-missing' | 'token-invalid' | 'token-expired' | 'scope-missing',
   scope = '',
 ): Record<string, string> {
