@@ -196,6 +196,14 @@ export const errorTable = {
       zh: '条目 {index} 没有可以开启的封存主体。',
     },
   },
+  'purpose-exists': {
+    status: 409,
+    title: { en: 'The purpose is registered already', zh: '用途已登记' },
+    detail: {
+      en: 'There is a purpose {purpose} already; what is registered is not changed.',
+      zh: '用途 {purpose} 已经登记；已登记的用途不可更改。',
+    },
+  },
   'payload-too-large': {
     status: 413,
     title: { en: 'The body is too large', zh: '请求体过大' },
@@ -205,6 +213,14 @@ export const errorTable = {
     status: 415,
     title: { en: 'The media type is not supported', zh: '不支持该媒体类型' },
     detail: { en: 'Send the body as {expected}.', zh: '请以 {expected} 发送请求体。' },
+  },
+  'idempotency-key-reused': {
+    status: 422,
+    title: { en: 'The idempotency key came with another request', zh: '幂等键已用于其他请求' },
+    detail: {
+      en: 'The key in the header Idempotency-Key was used within a day with another request.',
+      zh: 'Idempotency-Key 请求头中的键在一日之内已用于另一个请求。',
+    },
   },
   'headers-too-large': {
     status: 431,
@@ -314,4 +330,9 @@ export class UserError extends Error {
     super(message, options);
     this.name = 'UserError';
   }
+}
+
+/** What is answered when the database failed a request, unless it is a problem already. */
+export function storeUnavailable(error: unknown): never {
+  throw error instanceof Problem ? error : new Problem('store-unavailable', {}, { cause: error });
 }

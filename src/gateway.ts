@@ -33,6 +33,8 @@ export interface Gateway {
   /** The public base URL: issuer and audience of tokens. */
   issuer: string;
   catalogue: Catalogue;
+  /** Where departments govern: registers are read, and acts on them carried out. */
+  registry: Database;
   /** Where auditors' searches run, and tiles are read. */
   searches: Database;
   searchPool: pg.Pool;
@@ -109,6 +111,7 @@ export function assembleGateway(
   const { pool, database, close } = openDatabase(databaseUrl, 'onevisit');
   // Searches may be slow: they wait for one another, and never before readiness.
   const search = openDatabase(databaseUrl, 'onevisit search', { maxConnections: 2 });
+  const governing = openDatabase(databaseUrl, 'onevisit govern', { maxConnections: 2 });
   const lag = {
     index: async () => (await readIndexLag(pool)).entries,
     checkpoint: async () => {
@@ -152,6 +155,7 @@ export function assembleGateway(
     keys,
     issuer,
     catalogue,
+    registry: governing.database,
     searches: search.database,
     searchPool: search.pool,
     exchanges,
@@ -176,6 +180,7 @@ export function assembleGateway(
       await counting.close();
       await records.close();
       await search.close();
+      await governing.close();
       await bulk.close();
       await finding.close();
       await close();

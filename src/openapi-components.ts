@@ -35,6 +35,24 @@ export const parameterComponents = {
       '`application/vnd.onevisit.dry-run+json`; nothing is released, entered or counted. Elsewhere it is refused.',
     schema: { type: 'string' },
   },
+  IdempotencyKey: {
+    name: 'Idempotency-Key',
+    in: 'header',
+    required: false,
+    description:
+      'Names the act, a random UUID say: within 24 hours the same request under the same key is not carried out again, ' +
+      'and is answered as it was.',
+    schema: { type: 'string', minLength: 1, maxLength: 255, pattern: '^[\\x21-\\x7e]+$' },
+    example: '8e03978e-40d5-43e8-bc93-6894a57f9324',
+  },
+  ActingOfficial: {
+    name: 'Exchange-Official',
+    in: 'header',
+    required: true,
+    description: 'Id of the official who acts, percent-encoded UTF-8; it goes into the entry.',
+    schema: { type: 'string', maxLength: 768 },
+    example: 'clerk-17',
+  },
   AcceptLanguage: {
     name: 'Accept-Language',
     in: 'header',
@@ -136,6 +154,14 @@ export const problemSchema = {
       },
     },
   },
+};
+
+/** A text in the gateway's two languages. */
+export const textSchema = {
+  type: 'object',
+  required: ['zh', 'en'],
+  additionalProperties: false,
+  properties: { zh: { type: 'string' }, en: { type: 'string' } },
 };
 
 /** Where a field's value comes from. */

@@ -6,6 +6,7 @@ import {
   parameterComponents,
   problemSchema,
   provenanceSchema,
+  textSchema,
 } from './openapi-components.ts';
 import { problemDocument } from './problem.ts';
 
@@ -94,6 +95,7 @@ function example(code: ErrorCode): object {
     fields: 'salary',
     format: 'id',
     purpose: 'example-purpose',
+    status: 'revoked',
     consumer: 'example-department',
     scope: 'exchange',
     allow: 'POST',
@@ -180,6 +182,10 @@ function document(version: number): object {
         name: 'Data requests',
         description: 'Exchanges: each is an entry in the audit log before it is answered.',
       },
+      {
+        name: 'Catalogue and grants',
+        description: 'What there is to ask for, and who may: each act is an entry in the audit log.',
+      },
       { name: 'Audit', description: 'Who asked for what.' },
       { name: 'Disclosures', description: 'Who asked for my data: for the subjects themselves.' },
       { name: 'Log', description: 'The transparency log: its checkpoint, tiles and entries.' },
@@ -197,7 +203,7 @@ function document(version: number): object {
               tokenUrl: '/oauth/token',
               scopes: {
                 exchange: 'Ask for data',
-                provide: "See exchanges on the department's own datasets",
+                provide: "Decide who may see the department's own datasets, and see who did",
                 audit: 'Query the whole audit log',
                 disclose: 'Show subjects who saw their data',
                 admin: 'Administer the gateway',
@@ -213,7 +219,7 @@ function document(version: number): object {
       },
       parameters: parameterComponents,
       headers: headerComponents,
-      schemas: { Problem: problemSchema, Provenance: provenanceSchema },
+      schemas: { Problem: problemSchema, Provenance: provenanceSchema, Text: textSchema },
     },
   };
 }

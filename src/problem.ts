@@ -195,8 +195,3 @@ export function answerSocketFault({
     socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
   };
 }
-
-/** What is answered when the database failed a request, unless it is a problem already. */
-export function storeUnavailable(error: unknown): never {
-  throw error instanceof Problem ? error : new Problem('store-unavailable', {}, { cause: error });
-}

@@ -1,6 +1,6 @@
 import type { ErrorObject } from 'ajv';
 import ajvI18n from 'ajv-i18n';
-import type { Fault, Text } from './errors.ts';
+import { Problem, type Fault, type Text } from './errors.ts';
 
 /** The package is CommonJS, and its types say otherwise. */
 const localize = ajvI18n as unknown as Record<keyof Text, (errors: ErrorObject[]) => void>;
@@ -27,4 +27,9 @@ export function faultsOf(errors: readonly ErrorObject[] | null | undefined): Fau
 function unknownMember(params: Record<string, unknown>): string {
   const name = params.additionalProperty;
   return typeof name === 'string' && /^[a-z_]\w{0,62}$/i.test(name) && !/\d{6}/.test(name) ? `/${name}` : '';
+}
+
+/** The problem of one member of a body. */
+export function invalidBody(pointer: string, detail: Fault['detail']): Problem {
+  return new Problem('invalid-request', { reason: malformedBody }, { errors: [{ pointer, detail }] });
 }

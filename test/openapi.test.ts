@@ -176,6 +176,8 @@ await t.test('documents every route that is served, and no other', async (t) => 
     '/problems/:code',
     '/v1/exchanges/:exchange/receipt.tlog-proof',
     '/v1/audit/entries/:index/open',
+    '/v1/catalogue/:dataset',
+    '/v1/catalogue/:dataset/schema',
   ];
   for (const url of open)
     t.ok(

@@ -14,7 +14,7 @@ const layers: [name: string, patterns: string[]][] = [
   ['app', ['app.ts', 'routing.ts', 'shed-early.ts']],
   ['parts, connected', ['gateway.ts', 'publishing.ts']],
   ['routes', ['operations.ts', '*/*routes.ts', '*/*documents.ts']],
-  ['what routes share', ['openapi.ts', 'openapi-components.ts', 'problem.ts', 'metrics.ts']],
+  ['what routes share', ['list-page.ts', 'openapi.ts', 'openapi-components.ts', 'problem.ts', 'metrics.ts']],
   ['exchange', ['exchange/*.ts']],
   [
     'domain',

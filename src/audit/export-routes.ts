@@ -9,7 +9,7 @@ import { makeCursor, readCursor } from './cursor.ts';
 import { canonicalJson } from './entry.ts';
 import { exportBodySchema, exportOperation } from './export-documents.ts';
 import { exportPages } from './export-stream.ts';
-import { describeFilter, invalidBody, type FilterBody, type FilterReader } from './filter-body.ts';
+import { describeFilter, type FilterBody, type FilterReader } from './filter-body.ts';
 import { encodeQuery, readOfficial } from './query-entry.ts';
 import { maxWaitMs, type ReceiptRoutesOptions } from './receipt-routes.ts';
 import { awaitCheckpoint } from './receipt.ts';
@@ -21,6 +21,7 @@ import {
   logUnavailable,
   type PublishedCheckpoint,
 } from './tree.ts';
+import { invalidBody } from '../validation.ts';
 
 export interface ExportRoutesOptions extends ReceiptRoutesOptions {
   readFilter: FilterReader;

@@ -1,8 +1,8 @@
 import type { Catalogue } from '../catalogue/catalogue.ts';
 import { isCalendarDate, mayHoldId } from '../catalogue/formats.ts';
-import { Problem, type Fault } from '../errors.ts';
+import { Problem } from '../errors.ts';
 import { isCleanText } from '../headers.ts';
-import { malformedBody } from '../validation.ts';
+import { invalidBody } from '../validation.ts';
 import { subjectRef, type LogSecrets } from './entry.ts';
 import type { EntryFilter } from './filter.ts';
 
@@ -77,11 +77,6 @@ export function readTime(pointer: string, value: string | undefined): Date | und
   const time = new Date(value);
   if (!Number.isNaN(time.getTime()) && isCalendarDate(value.slice(0, 10))) return time;
   throw invalidBody(pointer, { en: 'is not a time that exists', zh: '不是有效的时间' });
-}
-
-/** The problem of one member of a body. */
-export function invalidBody(pointer: string, detail: Fault['detail']): Problem {
-  return new Problem('invalid-request', { reason: malformedBody }, { errors: [{ pointer, detail }] });
 }
 
 /**

@@ -1,10 +1,10 @@
 import type { FastifyInstance } from 'fastify';
-import type { Problem } from '../errors.ts';
+import { type Problem, storeUnavailable } from '../errors.ts';
 import type { Gate } from '../gate.ts';
 import { requireLiveClient, requireScope } from '../identity/access-token.ts';
 import { documented } from '../openapi.ts';
-import { languageOf, storeUnavailable } from '../problem.ts';
-import { invalidBody, readTime } from './filter-body.ts';
+import { languageOf } from '../problem.ts';
+import { readTime } from './filter-body.ts';
 import { hintsOperation, hintsQuerySchema, maxSpanDays } from './hint-documents.ts';
 import { rules } from './hint-rules.ts';
 import { type Hint } from './hint-watches.ts';
@@ -13,6 +13,7 @@ import { createOfficeHours } from './office-hours.ts';
 import { encodeQuery, readOfficial } from './query-entry.ts';
 import { recordUnderAuthority } from './record.ts';
 import type { AuditRoutesOptions } from './routes.ts';
+import { invalidBody } from '../validation.ts';
 
 const dayMs = 24 * 60 * 60 * 1000;
 const defaultSpanDays = 7;

@@ -5,17 +5,18 @@ import type { AuthorityView } from '../grants/authority.ts';
 import type { Admit } from '../identity/admission.ts';
 import { requireLiveClient, scopeMissing, type AccessToken, type Tokens } from '../identity/access-token.ts';
 import { documented } from '../openapi.ts';
-import { storeUnavailable } from '../problem.ts';
 import type { Appender } from './append.ts';
 import { makeCursor, readCursor } from './cursor.ts';
 import { searchBodySchema, searchOperation } from './documents.ts';
 import { canonicalJson, type LogSecrets } from './entry.ts';
-import { describeFilter, invalidBody, type FilterBody, type FilterReader } from './filter-body.ts';
+import { describeFilter, type FilterBody, type FilterReader } from './filter-body.ts';
 import type { Visibility } from './filter.ts';
 import { createPolls, repeatsWithinSeconds } from './polls.ts';
 import { findEntries, type EntryPage, type FoundEntry } from './query.ts';
 import { encodeQuery, readOfficial } from './query-entry.ts';
 import { recordUnderAuthority } from './record.ts';
+import { invalidBody } from '../validation.ts';
+import { storeUnavailable } from '../errors.ts';
 
 interface SearchBody extends FilterBody {
   after?: string | null;

@@ -1,15 +1,15 @@
 import type { FastifyInstance } from 'fastify';
-import type { Problem } from '../errors.ts';
+import { type Problem, storeUnavailable } from '../errors.ts';
 import type { Gate } from '../gate.ts';
 import { requireLiveClient } from '../identity/access-token.ts';
 import { documented } from '../openapi.ts';
-import { storeUnavailable } from '../problem.ts';
-import { describeFilter, invalidBody, type FilterBody } from './filter-body.ts';
+import { describeFilter, type FilterBody } from './filter-body.ts';
 import { encodeQuery, readOfficial } from './query-entry.ts';
 import { recordUnderAuthority } from './record.ts';
 import { visibilityOf, type AuditRoutesOptions } from './routes.ts';
 import { maxEntries, maxGroups, summarize, type Dimension, type TooMuch } from './summary.ts';
 import { summaryBodySchema, summaryOperation } from './summary-documents.ts';
+import { invalidBody } from '../validation.ts';
 
 interface SummaryBody extends FilterBody {
   by: Dimension[];

@@ -26,19 +26,12 @@ export const disclosuresBodySchema = {
   },
 } as const;
 
-const text = {
-  type: 'object',
-  required: ['zh', 'en'],
-  additionalProperties: false,
-  properties: { zh: { type: 'string' }, en: { type: 'string' } },
-};
-
 const named = (description: string, nullable = false): object => ({
   type: nullable ? ['object', 'null'] : 'object',
   description,
   required: ['code', 'title'],
   additionalProperties: false,
-  properties: { code: { type: 'string' }, title: text },
+  properties: { code: { type: 'string' }, title: ref('schemas', 'Text') },
 });
 
 const disclosureSchema = {

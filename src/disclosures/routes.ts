@@ -1,12 +1,11 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { makeCursor, readCursor } from '../audit/cursor.ts';
-import { invalidBody } from '../audit/filter-body.ts';
 import { canonicalJson, subjectRef, type Entry, type Leaf } from '../audit/entry.ts';
 import { encodeQuery, readOfficial } from '../audit/query-entry.ts';
 import { recordUnderAuthority } from '../audit/record.ts';
 import type { Catalogue, Dataset } from '../catalogue/catalogue.ts';
 import type { Database } from '../db/database.ts';
-import { Problem } from '../errors.ts';
+import { Problem, storeUnavailable } from '../errors.ts';
 import { nameSubjects } from '../exchange/describe.ts';
 import type { ExchangeContext } from '../exchange/exchange.ts';
 import { checkId } from '../exchange/rights.ts';
@@ -17,9 +16,9 @@ import type { Admit } from '../identity/admission.ts';
 import { assertionFaults, checkAssertion, type AssertionFault } from '../identity/assertion.ts';
 import { useAssertion } from '../identity/providers.ts';
 import { documented } from '../openapi.ts';
-import { storeUnavailable } from '../problem.ts';
 import { findExchanges, present, readDepartmentTitles, type Disclosure } from './disclosures.ts';
 import { disclosuresBodySchema, disclosuresOperation } from './documents.ts';
+import { invalidBody } from '../validation.ts';
 
 export interface DisclosureRoutesOptions {
   database: Database;

@@ -96,7 +96,7 @@ function checkDemands(
 }
 
 /** The grants in force for the purpose. @throws Problem that says best why there is none */
-function findGrants(
+export function findGrants(
   grants: readonly Grant[],
   purpose: string,
   dataset: Dataset,

@@ -1,5 +1,6 @@
 import type { ErrorCode } from '../errors.ts';
 import type { Guide } from './guide.ts';
+import { governingGuides } from './governing-guides.ts';
 import { limitGuides } from './limit-guides.ts';
 import { permissionGuides } from './permission-guides.ts';
 import { requestGuides } from './request-guides.ts';
@@ -11,4 +12,5 @@ export const guides: Readonly<Record<ErrorCode, Guide>> = {
   ...permissionGuides,
   ...routeGuides,
   ...limitGuides,
+  ...governingGuides,
 };

@@ -1,0 +1,49 @@
+import type { ErrorCode } from '../errors.ts';
+import type { Guide } from './guide.ts';
+
+/** Guides to the codes that refuse acts on grants and purposes. */
+export const governingGuides = {
+  'purpose-exists': {
+    zh: {
+      cause: '已有同一代码的用途。用途一经登记即不可更改，因为授权和审计日志都引用它。',
+      fix: [
+        '用 `GET /v1/purposes` 查看已登记的用途；如果内容一致，直接使用即可。',
+        '如果法律依据或要求不同，请以另一个代码登记。',
+        '如果是重试，请使用同一个 `Idempotency-Key`，即可得到首次的应答。',
+      ],
+      ask: '应当使用哪个用途，请询问网关主管部门的管理员。',
+    },
+    en: {
+      cause:
+        'There is a purpose of that code. What is registered is never changed, because grants and the audit log refer to it.',
+      fix: [
+        'See with `GET /v1/purposes` what is registered; if it says the same, use it.',
+        'If its legal basis or what it demands is another, register it under another code.',
+        'If this was another try, send the same `Idempotency-Key`, and you get the first answer.',
+      ],
+      ask: 'The administrators of the gateway, which purpose to use.',
+    },
+  },
+  'idempotency-key-reused': {
+    zh: {
+      cause:
+        '`Idempotency-Key` 中的键在 24 小时之内已由同一客户端用于另一个请求：方法、路径或请求体与当时不同。未作任何更改。',
+      fix: [
+        '每个新的操作使用一个新的键，例如随机的 UUID；只有重试同一操作时才重复使用。',
+        '重试时原样发送请求体：空白无关紧要，成员及其顺序必须相同。',
+        '不要以申请编号、日期等会重复的内容作为键。',
+      ],
+      ask: '请开发该客户端的人员处理。',
+    },
+    en: {
+      cause:
+        'The key in `Idempotency-Key` was used by the same client within 24 hours with another request: its method, path or body is not the same. Nothing was changed.',
+      fix: [
+        'Take a new key for each new act, a random UUID say; send the same one only to try the same act again.',
+        'Send the body as it was: blanks do not matter, the members and their order do.',
+        'Do not make keys of numbers or dates that come again.',
+      ],
+      ask: 'The developers of your client.',
+    },
+  },
+} satisfies Partial<Record<ErrorCode, Guide>>;
