@@ -19,6 +19,7 @@ import { registerExchangeRoutes } from './exchange/routes.ts';
 import { createShedder } from './exchange/shedding.ts';
 import { createGate } from './gate.ts';
 import type { Gateway } from './gateway.ts';
+import { registerGrantRoutes } from './grants/grant-routes.ts';
 import { registerPurposeRoutes } from './grants/purpose-routes.ts';
 import { shedEarly } from './shed-early.ts';
 import { registerTokens } from './identity/access-token.ts';
@@ -90,6 +91,7 @@ export async function buildApp(gateway: Gateway, logTo?: DestinationStream): Pro
         const governing = { registry, catalogue, authority, calendar, secrets, tokens, admit, now };
         registerCatalogueRoutes(scope, governing);
         registerPurposeRoutes(scope, governing);
+        registerGrantRoutes(scope, governing);
         registerMeRoutes(scope, governing);
         const readFilter = createFilterReader(catalogue, secrets);
         const queries = { database: searches, readFilter, authority, log, secrets, tokens, admit, now };

@@ -196,6 +196,14 @@ export const errorTable = {
       zh: '条目 {index} 没有可以开启的封存主体。',
     },
   },
+  'grant-state-conflict': {
+    status: 409,
+    title: { en: 'The grant is in another state', zh: '授权状态不符' },
+    detail: {
+      en: 'The grant is {status}: that can not be done with it.',
+      zh: '该授权的状态为 {status}，不能执行此操作。',
+    },
+  },
   'purpose-exists': {
     status: 409,
     title: { en: 'The purpose is registered already', zh: '用途已登记' },

@@ -3,6 +3,28 @@ import type { Guide } from './guide.ts';
 
 /** Guides to the codes that refuse acts on grants and purposes. */
 export const governingGuides = {
+  'grant-state-conflict': {
+    zh: {
+      cause:
+        '该授权当前的状态不允许此操作，例如已批准的申请不能再次批准，已撤销的授权不能恢复；当前状态见 `detail`。未作任何更改。',
+      fix: [
+        '用 `GET /v1/grants/{id}` 查看当前状态，用 `GET /v1/grants/{id}/history` 查看由谁在何时更改。',
+        '请求可能已经成功过一次而应答丢失：重试时使用同一个 `Idempotency-Key`，即可得到当时的应答。',
+        '已拒绝、已撤回、已撤销的授权不能恢复，请重新申请；已过期的可用 `renew` 续期。',
+      ],
+      ask: '状态由谁、因何更改，请询问数据提供部门的数据共享联系人；操作记录在审计日志中。',
+    },
+    en: {
+      cause:
+        'What the grant is now does not allow the act: an application that was approved is not approved again, a grant that was revoked is not resumed; `detail` names the state. Nothing was changed.',
+      fix: [
+        'See with `GET /v1/grants/{id}` what it is now, and with `GET /v1/grants/{id}/history` who changed it and when.',
+        'The request may have been carried out before, and its answer lost: try again with the same `Idempotency-Key`, and you get the answer of then.',
+        'What was rejected, withdrawn or revoked does not come back: apply anew. What has expired can be continued by `renew`.',
+      ],
+      ask: 'The data contact of the providing department, who changed it and why; the act is in the audit log.',
+    },
+  },
   'purpose-exists': {
     zh: {
       cause: '已有同一代码的用途。用途一经登记即不可更改，因为授权和审计日志都引用它。',
