@@ -15,6 +15,7 @@ import { registerCatalogueRoutes } from './catalogue/routes.ts';
 import { describeError } from './describe-error.ts';
 import { registerDisclosureRoutes } from './disclosures/routes.ts';
 import { Problem } from './errors.ts';
+import { registerExplainRoutes } from './exchange/explain-routes.ts';
 import { registerExchangeRoutes } from './exchange/routes.ts';
 import { createShedder } from './exchange/shedding.ts';
 import { createGate } from './gate.ts';
@@ -92,6 +93,7 @@ export async function buildApp(gateway: Gateway, logTo?: DestinationStream): Pro
         registerCatalogueRoutes(scope, governing);
         registerPurposeRoutes(scope, governing);
         registerGrantRoutes(scope, governing);
+        registerExplainRoutes(scope, governing);
         registerMeRoutes(scope, governing);
         const readFilter = createFilterReader(catalogue, secrets);
         const queries = { database: searches, readFilter, authority, log, secrets, tokens, admit, now };

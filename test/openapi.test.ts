@@ -178,6 +178,7 @@ await t.test('documents every route that is served, and no other', async (t) => 
     '/v1/audit/entries/:index/open',
     '/v1/catalogue/:dataset',
     '/v1/catalogue/:dataset/schema',
+    '/v1/grants/explain',
     '/v1/grants/:id',
     ...['history', 'renew', 'approve', 'reject', 'suspend', 'resume', 'revoke', 'withdraw'].map(
       (step) => `/v1/grants/:id/${step}`,

@@ -1,0 +1,90 @@
+import type { Dataset } from '../catalogue/catalogue.ts';
+import { isRetired } from '../catalogue/retirement.ts';
+import { Problem, type ErrorCode, type Text } from '../errors.ts';
+import type { Authority, Grant } from '../grants/authority.ts';
+import { findGrants } from './decision.ts';
+import { checkFields, gives, isMasked, type Rights, type Use } from './rights.ts';
+
+/** A data request that is only thought of. */
+export interface Question {
+  consumer: string;
+  dataset: Dataset;
+  purpose: string;
+  use: Use;
+  /** Null asks for all that is granted. */
+  fields: readonly string[] | null;
+}
+
+/** What would be decided, and why. */
+export interface Answer {
+  allowed: boolean;
+  /** The error that would refuse it; null where it is allowed. */
+  code: ErrorCode | null;
+  rule: Text | null;
+  /** Of the fields asked for, or of all: whether it may be used so, masked, and by which grants. */
+  fields: { name: string; allowed: boolean; masked: boolean; grants: string[] }[];
+  /** What the request would have to name besides. */
+  requires: string[];
+  /** The grants in force for the purpose. */
+  grants: { id: string; valid_until: string; daily_quota: number | null }[];
+}
+
+/**
+ * Decides a data request without making it: as an exchange would, but for case, official, subject and quota.
+ *
+ * @throws Problem unknown-field
+ */
+export function explainDecision(authority: Authority, question: Question, now: Date): Answer {
+  const { consumer, dataset, use } = question;
+  const purpose = authority.purposes.get(question.purpose);
+  const names = question.fields ?? [...dataset.fields.keys()];
+  try {
+    if (isRetired(dataset.retirement, now)) throw new Problem('version-retired');
+    if (purpose === undefined) throw new Problem('purpose-unknown');
+    const granted = authority.grantsOf(consumer, dataset.name);
+    const grants = findGrants(granted, purpose.code, dataset, consumer, now);
+    const rights = { dataset, purpose: purpose.code, use, grants };
+    const refused = refusalOf(() => checkFields(rights, question.fields ?? undefined));
+    const demands = [purpose, ...grants].flatMap(({ requires }) => requires);
+    return {
+      ...tell(refused),
+      fields: names.map((name) => describeField(rights, name)),
+      requires: [...new Set(demands)].sort(),
+      grants: grants.map(describeGrant),
+    };
+  } catch (error) {
+    if (!(error instanceof Problem) || error.code === 'unknown-field') throw error;
+    const fields = names.map((name) => ({ name, allowed: false, masked: false, grants: [] }));
+    return { ...tell(error), fields, requires: purpose?.requires ?? [], grants: [] };
+  }
+}
+
+/** @throws Problem unknown-field, which is a fault of the question */
+function refusalOf(check: () => unknown): Problem | null {
+  try {
+    check();
+    return null;
+  } catch (error) {
+    if (error instanceof Problem && error.code === 'field-not-granted') return error;
+    throw error;
+  }
+}
+
+function tell(refused: Problem | null): Pick<Answer, 'allowed' | 'code' | 'rule'> {
+  return { allowed: refused === null, code: refused?.code ?? null, rule: refused?.explain?.rule ?? null };
+}
+
+function describeField(rights: Rights, name: string): Answer['fields'][number] {
+  const field = rights.dataset.fields.get(name)!;
+  const giving = rights.grants.filter((grant) => gives(grant, field, rights.use));
+  return {
+    name,
+    allowed: giving.length > 0,
+    masked: giving.length > 0 && rights.use === 'read' && isMasked(rights, name),
+    grants: giving.map(({ id }) => id).sort(),
+  };
+}
+
+function describeGrant({ id, validUntilMs, dailyQuota }: Grant): Answer['grants'][number] {
+  return { id, valid_until: new Date(validUntilMs).toISOString(), daily_quota: dailyQuota };
+}
