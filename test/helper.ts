@@ -271,8 +271,9 @@ export async function checkAuditLog(
   }
   await caughtUp(pool, rows.length);
   const { rows: found } = await pool.query<Record<string, unknown> & { index: number; subjects: string[] }>(
-    `select f.*, array(select encode(subject_ref, 'base64') from audit.find_subject s
-       where s.index = f.index order by 1) as subjects from audit.find f order by index`,
+    `select f.*, coalesce(s.subjects, '{}') as subjects from audit.find f left join (
+       select index, array_agg(encode(subject_ref, 'base64')) as subjects from audit.find_subject group by index
+     ) s using (index) order by index`,
   );
   if (found.length !== entries.length) faults.push(`${found.length} rows in audit.find`);
   for (const [i, row] of found.entries()) {
