@@ -2,7 +2,7 @@ import { createHash, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { commandLineActor } from '../src/audit/act.ts';
+import { actOperations, commandLineActor } from '../src/audit/act.ts';
 import { auditCommands } from '../src/audit/commands.ts';
 import { catalogueCommands } from '../src/catalogue/commands.ts';
 import { runMigrations } from '../src/db/migrate.ts';
@@ -19,6 +19,7 @@ import { readLog, type LogEntry } from './audit/open-seal.ts';
 import { until } from './audit/log.ts';
 import { createEmptyDatabase } from './db/empty-database.ts';
 import { runCommand } from './fixtures/command.ts';
+import type { Document } from './fixtures/openapi-document.ts';
 import { checkAuditLog, keys, logOrigin, startGateway } from './helper.ts';
 
 const commands = [
@@ -64,6 +65,34 @@ const leaves: Record<string, { kind: string; operation: string } | { nothing: st
   serve: { nothing: 'what it does is entered by what it serves' },
   openapi: { nothing: 'writes documents' },
   witness: { nothing: 'has a log of others' },
+};
+
+/** What each route by which something could be changed, or looked at in the log, leaves; `test/` has a test of each. */
+const routesLeave: Record<string, string> = {
+  'POST /v1/purposes': 'purpose purpose-add',
+  'POST /v1/grants': 'grant grant-apply',
+  'POST /v1/grants/{id}/renew': 'grant grant-apply',
+  'POST /v1/grants/{id}/approve': 'grant grant-approve',
+  'POST /v1/grants/{id}/reject': 'grant grant-reject',
+  'POST /v1/grants/{id}/suspend': 'grant grant-suspend',
+  'POST /v1/grants/{id}/resume': 'grant grant-resume',
+  'POST /v1/grants/{id}/revoke': 'grant grant-revoke',
+  'POST /v1/grants/{id}/withdraw': 'grant grant-withdraw',
+  'POST /v1/grants/explain': 'nothing: decides by grants, and releases nothing',
+  'POST /v1/audit/entries/search': 'query entries-search',
+  'POST /v1/audit/summary': 'query summary',
+  'POST /v1/audit/export': 'query export',
+  'POST /v1/audit/entries/{index}/open': 'open open',
+  'POST /v1/disclosures': 'query disclosure',
+  'POST /oauth/token': 'nothing: a token is seen by what is done with it',
+  ...Object.fromEntries(
+    ['citizens', 'enterprises'].flatMap((dataset) =>
+      ['read', 'batch', 'verify', 'search'].map((operation) => [
+        `POST /v1/${dataset}/${operation}`,
+        `exchange ${operation}`,
+      ]),
+    ),
+  ),
 };
 
 const test = await startGateway(t);
@@ -123,6 +152,28 @@ async function act(
 
 await t.test('every command has said what it leaves in the log', async (t) => {
   t.strictSame(Object.keys(leaves).sort(), commands.map(({ name }) => name).sort());
+});
+
+await t.test('every route that could change something has said what it leaves in the log', async (t) => {
+  const { paths } = (await test.app.inject({ url: '/openapi/v1.json' })).json<Document>();
+  const changing = Object.entries(paths).flatMap(([path, item]) =>
+    Object.keys(item)
+      .filter((method) => method !== 'get')
+      .map((method) => `${method.toUpperCase()} ${path}`),
+  );
+  t.strictSame(Object.keys(routesLeave).sort(), changing.sort());
+});
+
+await t.test('every act that there is, is carried out by a command or a route', async (t) => {
+  const left = [
+    ...Object.values(leaves).flatMap((what) => ('operation' in what ? [what.operation] : [])),
+    ...Object.values(routesLeave).map((what) => what.split(' ')[1]!),
+  ];
+  // The keys of an identity provider that there is already, by `idp add`.
+  t.strictSame(
+    actOperations.filter((operation) => !left.includes(operation)),
+    ['idp-keys'],
+  );
 });
 
 await t.test('departments and clients, added and revoked', async (t) => {

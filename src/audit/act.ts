@@ -64,6 +64,8 @@ const acts = {
 /** The operations of acts that govern, as their entries name them. */
 export type ActOperation = keyof typeof acts;
 
+export const actOperations = Object.keys(acts) as ActOperation[];
+
 /** What an act says of itself. Details have the whole terms, and never a secret. */
 export type Act = Pick<
   Entry,

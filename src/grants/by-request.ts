@@ -41,20 +41,21 @@ const maxAttempts = 10;
  * Carries out what a request asks for, under the authority by which it was decided; once, where it has an
  * Idempotency-Key.
  *
- * @param decide makes the act, or throws the Problem that refuses it; has no effect, and may be called several times
+ * @param decide makes the act of an authority at a time, or throws the Problem that refuses it; has no effect, and may be called several times
  * @throws Problem invalid-request, idempotency-key-reused, audit-unavailable, store-unavailable, and what `decide` throws
  */
 export async function carryOutRequest<T>(
   { registry, authority, now }: Pick<GoverningOptions, 'registry' | 'authority' | 'now'>,
   request: FastifyRequest,
   by: By,
-  decide: (current: Authority) => Act | Promise<Act>,
+  decide: (current: Authority, time: Date) => Act | Promise<Act>,
 ): Promise<Done<T>> {
   const once = readOnce(request);
-  const actor = actorOf(request, { ...by, time: now() });
+  const time = now();
+  const actor = actorOf(request, { ...by, time });
   requireLiveClient(authority.current(), by.token);
   for (let attempt = 0; attempt < maxAttempts; attempt++) {
-    const answered = once && (await findAnswer<T>(registry, by.token.clientId, once, now()));
+    const answered = once && (await findAnswer<T>(registry, by.token.clientId, once, time));
     if (answered !== null) {
       // No act tells that the client was revoked meanwhile.
       await authority.refresh().catch(storeUnavailable);
@@ -63,7 +64,7 @@ export async function carryOutRequest<T>(
     }
     const current = authority.current();
     requireLiveClient(current, by.token);
-    const act = await decide(current);
+    const act = await decide(current, time);
     const under = { authority: current.version, once };
     const done = await carryOut<T>(registry, actor, act, under).catch(notCarriedOut);
     if (done !== null) return done;

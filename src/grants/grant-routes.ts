@@ -169,14 +169,14 @@ export function registerGrantRoutes(scope: FastifyInstance, options: GoverningOp
   ): Promise<FastifyReply> {
     const token = tokens.verify(request.headers.authorization);
     const by = { token, official: readOfficial(request) };
-    const done = await carryOutRequest<GrantRow>(options, request, by, async ({ purposes }) => {
+    const done = await carryOutRequest<GrantRow>(options, request, by, async ({ purposes }, time) => {
       const application = await read(token);
       checkText('#/legal_basis', application.legal_basis);
       for (const [name, why] of Object.entries(application.justification))
         checkText(`#/justification/${name}`, why);
       return applying({ catalogue, calendar }, token.department, application, {
         purposes: purposes.keys(),
-        now: now(),
+        now: time,
       });
     });
     const grant = presentGrant(done.answer, now());
@@ -199,10 +199,10 @@ export function registerGrantRoutes(scope: FastifyInstance, options: GoverningOp
           ...terms,
           ...(valid_until !== undefined && { validUntil: readEnd(valid_until) }),
         };
-        const done = await carryOutRequest<GrantRow>(options, request, by, async () => {
+        const done = await carryOutRequest<GrantRow>(options, request, by, async (_current, time) => {
           const grant = await getGrant(request.params.id, token);
           const more = { catalogue, reason, ...(step === 'approve' && { approval }) };
-          return takeStep(step, grant, { token, now: now() }, more);
+          return takeStep(step, grant, { token, now: time }, more);
         });
         return sendDone(reply, done, presentGrant(done.answer, now()));
       },
