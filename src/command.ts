@@ -1,6 +1,4 @@
 import type { Config, SettingsFor } from './config.ts';
-import { UserError } from './errors.ts';
-import { isCleanText } from './headers.ts';
 
 /** One command of `onevisit`. */
 export interface Command {
@@ -48,17 +46,6 @@ export function listOption(value: string | string[] | boolean | undefined): stri
     .flatMap((part) => part.split(','))
     .map((part) => part.trim())
     .filter((part) => part !== '');
-}
-
-const maxReasonLength = 1000;
-
-/** A reason that goes into the log, where nobody can change it. @throws UserError unless it is a line of text */
-export function reasonOption(value: string | string[] | boolean | undefined): string {
-  const text = String(value).trim();
-  if (text !== '' && Array.from(text).length <= maxReasonLength && isCleanText(text)) return text;
-  throw new UserError(
-    `--reason: must be one line of 1 to ${maxReasonLength} characters, without control characters`,
-  );
 }
 
 /** Rows under headings, columns aligned. */

@@ -14,7 +14,9 @@ export const parameterComponents = {
     name: 'Exchange-Case',
     in: 'header',
     required: false,
-    description: 'Number of the case being handled, percent-encoded UTF-8; where purpose or grant demand it.',
+    description:
+      'Number of the case being handled, percent-encoded UTF-8; where purpose or grant demand it. It goes on the record: ' +
+      "never anybody's id.",
     schema: { type: 'string', maxLength: 1536 },
     example: 'HY-2026-000123',
   },

@@ -1,9 +1,10 @@
 import type { FastifyInstance } from 'fastify';
+import { checkSaid } from '../catalogue/said.ts';
 import { Problem } from '../errors.ts';
 import { isCleanText } from '../headers.ts';
 import { requireLiveClient, requireScope } from '../identity/access-token.ts';
 import { documented } from '../openapi.ts';
-import { malformedBody } from '../validation.ts';
+import { invalidBody } from '../validation.ts';
 import { entryNotFound } from './archived.ts';
 import { readEntry } from './entry-routes.ts';
 import { openBodySchema, openOperation } from './open-documents.ts';
@@ -58,18 +59,15 @@ export function registerOpenRoutes(scope: FastifyInstance, options: ReceiptRoute
 
 const minReasonLength = 10;
 
-/** @throws Problem invalid-request when nothing is said, or what is said is no text */
+/** @throws Problem invalid-request when nothing is said, what is said is no text, or holds an id */
 function readReason(reason: string): string {
   const text = reason.trim();
   const said = text.match(/[\p{L}\p{N}]/gu)?.length ?? 0;
-  if (said >= minReasonLength && isCleanText(text) && !/[\p{Cf}\p{Co}\p{Cn}]/u.test(text)) return text;
-  const detail = {
-    en: `must be a reason of at least ${minReasonLength} letters or digits, without control characters`,
-    zh: `必须是至少含 ${minReasonLength} 个文字或数字的理由，不得含控制字符`,
-  };
-  throw new Problem(
-    'invalid-request',
-    { reason: malformedBody },
-    { errors: [{ pointer: '#/reason', detail }] },
-  );
+  if (said < minReasonLength || !isCleanText(text) || /[\p{Cf}\p{Co}\p{Cn}]/u.test(text))
+    throw invalidBody('#/reason', {
+      en: `must be a reason of at least ${minReasonLength} letters or digits, without control characters`,
+      zh: `必须是至少含 ${minReasonLength} 个文字或数字的理由，不得含控制字符`,
+    });
+  checkSaid('#/reason', text);
+  return text;
 }

@@ -1,6 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import { Problem } from '../errors.ts';
-import { maxOfficialLength, readTextHeader, readTraceId } from '../headers.ts';
+import { readSaid } from '../catalogue/said.ts';
+import { maxOfficialLength, readTraceId } from '../headers.ts';
 import type { Actor } from './act.ts';
 import { encodeEntry, type Entry, type Leaf } from './entry.ts';
 
@@ -13,7 +14,7 @@ export function readOfficial(request: FastifyRequest): string {
 
 /** The official who looks, where one is named. @throws Problem invalid-request */
 export function findOfficial(request: FastifyRequest): string | null {
-  const { text, fault } = readTextHeader(request.headers, 'exchange-official', maxOfficialLength);
+  const { text, fault } = readSaid(request.headers, 'exchange-official', maxOfficialLength);
   if (fault !== null) throw new Problem('invalid-request', { reason: fault });
   return text;
 }

@@ -1,5 +1,6 @@
 import { administer, withClient } from '../admin.ts';
-import { reasonOption, type Command, type CommandInput, type CommandResult } from '../command.ts';
+import { type Command, type CommandInput, type CommandResult } from '../command.ts';
+import { reasonOption } from '../catalogue/said.ts';
 import { parseOrigin as parseLogOrigin } from '../config.ts';
 import { UserError } from '../errors.ts';
 import { commandLineActor } from './act.ts';

@@ -2,8 +2,9 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import { parse as parseSecurely } from 'secure-json-parse';
 import { isCalendarDate } from '../catalogue/formats.ts';
+import { readSaid } from '../catalogue/said.ts';
 import { Problem, type Fault, type Text } from '../errors.ts';
-import { maxCaseLength, maxOfficialLength, readTextHeader, readTraceId } from '../headers.ts';
+import { maxCaseLength, maxOfficialLength, readTraceId } from '../headers.ts';
 import { faultsOf, malformedBody } from '../validation.ts';
 
 /** What the headers of a data request say: what could be read of them, and what was wrong with the rest. */
@@ -105,8 +106,8 @@ function readQuery(query: Record<string, unknown>): { fields?: string[] } {
 
 function readHeaders(headers: IncomingHttpHeaders): RequestHeaders {
   const purpose = headers['exchange-purpose'];
-  const caseNumber = readTextHeader(headers, 'exchange-case', maxCaseLength);
-  const official = readTextHeader(headers, 'exchange-official', maxOfficialLength);
+  const caseNumber = readSaid(headers, 'exchange-case', maxCaseLength);
+  const official = readSaid(headers, 'exchange-official', maxOfficialLength);
   const fault = caseNumber.fault ?? official.fault;
   return {
     purpose:

@@ -8,7 +8,6 @@ import type { Catalogue } from '../catalogue/catalogue.ts';
 import type { Database } from '../db/database.ts';
 import { isDataError } from '../db/connection.ts';
 import { Problem, storeUnavailable } from '../errors.ts';
-import { isCleanText } from '../headers.ts';
 import { requireLiveClient, type AccessToken, type Tokens } from '../identity/access-token.ts';
 import type { Admit } from '../identity/admission.ts';
 import type { Authority, AuthorityView } from './authority.ts';
@@ -132,13 +131,4 @@ async function findAnswer<T>(
   if (found === undefined) return null;
   if (!found.request.equals(request)) throw new Problem('idempotency-key-reused');
   return { entry: found.entry, answer: found.answer as T };
-}
-
-/** Refuses a text that people could not read. @throws Problem invalid-request */
-export function checkText(pointer: string, text: string): void {
-  if (text.trim() !== '' && isCleanText(text)) return;
-  throw invalidBody(pointer, {
-    en: 'must be text, without control characters',
-    zh: '必须是文字，不得含控制字符',
-  });
 }

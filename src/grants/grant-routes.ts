@@ -2,13 +2,14 @@ import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandle
 import { readTime } from '../audit/filter-body.ts';
 import { readOfficial } from '../audit/query-entry.ts';
 import { isCalendarDate } from '../catalogue/formats.ts';
+import { checkSaid } from '../catalogue/said.ts';
 import { Problem, storeUnavailable } from '../errors.ts';
 import { requireLiveClient, requireScope, type AccessToken } from '../identity/access-token.ts';
 import { listQueryProperties, readPage, type ListQuery } from '../list-page.ts';
 import { documented } from '../openapi.ts';
 import { invalidBody } from '../validation.ts';
 import { applying, type Application } from './applications.ts';
-import { carryOutRequest, checkText, sendDone, type GoverningOptions } from './by-request.ts';
+import { carryOutRequest, sendDone, type GoverningOptions } from './by-request.ts';
 import {
   applicationBodySchema,
   applyOperation,
@@ -171,9 +172,9 @@ export function registerGrantRoutes(scope: FastifyInstance, options: GoverningOp
     const by = { token, official: readOfficial(request) };
     const done = await carryOutRequest<GrantRow>(options, request, by, async ({ purposes }, time) => {
       const application = await read(token);
-      checkText('#/legal_basis', application.legal_basis);
+      checkSaid('#/legal_basis', application.legal_basis);
       for (const [name, why] of Object.entries(application.justification))
-        checkText(`#/justification/${name}`, why);
+        checkSaid(`#/justification/${name}`, why);
       return applying({ catalogue, calendar }, token.department, application, {
         purposes: purposes.keys(),
         now: time,
@@ -194,7 +195,7 @@ export function registerGrantRoutes(scope: FastifyInstance, options: GoverningOp
         const token = tokens.verify(request.headers.authorization);
         const by = { token, official: readOfficial(request) };
         const { reason, valid_until, ...terms } = request.body ?? {};
-        if (reason !== undefined) checkText('#/reason', reason);
+        if (reason !== undefined) checkSaid('#/reason', reason);
         const approval = {
           ...terms,
           ...(valid_until !== undefined && { validUntil: readEnd(valid_until) }),

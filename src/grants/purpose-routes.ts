@@ -1,10 +1,11 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { findOfficial } from '../audit/query-entry.ts';
+import { checkSaid } from '../catalogue/said.ts';
 import { Problem, storeUnavailable, type Text } from '../errors.ts';
 import { requireLiveClient, requireScope } from '../identity/access-token.ts';
 import { listQueryProperties, readPage, type ListQuery } from '../list-page.ts';
 import { documented } from '../openapi.ts';
-import { carryOutRequest, checkText, sendDone, type GoverningOptions } from './by-request.ts';
+import { carryOutRequest, sendDone, type GoverningOptions } from './by-request.ts';
 import { addOperation, listOperation, purposeBodySchema } from './purpose-documents.ts';
 import { listPurposes, registration, type PurposeSummary } from './purposes.ts';
 
@@ -59,9 +60,9 @@ export function registerPurposeRoutes(scope: FastifyInstance, options: Governing
     async (request, reply) => {
       const token = tokens.verify(request.headers.authorization);
       const { requires = [], confidential_days = 0, ...named } = request.body;
-      checkText('#/title/zh', named.title.zh);
-      checkText('#/title/en', named.title.en);
-      checkText('#/legal_basis', named.legal_basis);
+      checkSaid('#/title/zh', named.title.zh);
+      checkSaid('#/title/en', named.title.en);
+      checkSaid('#/legal_basis', named.legal_basis);
       const purpose = { ...named, requires, confidential_days };
       const by = { token, official: findOfficial(request) };
       const done = await carryOutRequest<PurposeSummary>(options, request, by, (current) => {

@@ -203,6 +203,12 @@ await t.test('refuses whoever may not open, and what is not there, and enters no
     ['no token', 401, 'token-missing', await open(index, { token: '' })],
     ['no official', 400, 'official-required', await open(index, { token, official: '' })],
     ['no reason', 400, 'invalid-request', await open(index, { token, body: {} })],
+    [
+      "a reason with somebody's id",
+      400,
+      'invalid-request',
+      await open(index, { token, body: { reason: `${reason}: ${id}` } }),
+    ],
     ['a short reason', 400, 'invalid-request', await open(index, { token, body: { reason: 'because' } })],
     [
       'a blank reason',

@@ -66,6 +66,9 @@ const malformed = {
   DEL: '%7F',
   'a C1 control': '%C2%85',
   'Latin-1 as it stands': 'é',
+  "a citizen's id": '11010519491231002X',
+  "an enterprise's id among others": 'T-91350100M000100Y43-7',
+  'an id in other writing': '11010519491231002%78',
 };
 
 for (const [what, value] of Object.entries(malformed))

@@ -338,6 +338,12 @@ const faults: [what: string, more: object, code: string, pointer: string][] = [
     'invalid-request',
     '#/justification/name',
   ],
+  [
+    "a reason that holds somebody's id",
+    { justification: { ...justification, name: 'as of 11010519491231002X' } },
+    'invalid-request',
+    '#/justification/name',
+  ],
   ['a blank legal basis', { legal_basis: '\u3000' }, 'invalid-request', '#/legal_basis'],
   ['no volume', { expected_volume: 0 }, 'invalid-request', '#/expected_volume'],
   ['half a subject', { expected_volume: 1.5 }, 'invalid-request', '#/expected_volume'],
@@ -415,6 +421,7 @@ await t.test('asks for a reason of whoever rejects, suspends or revokes', async 
       { reason: '\u3000' },
       { reason: 'a\u0000' },
       { reason: 'x'.repeat(1001) },
+      { reason: 'She, 11010519491231002X, complained' },
     ]) {
       const answer = await changesNothing(t, () => test.post(provider, `/v1/grants/${id}/${step}`, body));
       checkProblem(t, answer, { status: 400, code: 'invalid-request' });
