@@ -54,6 +54,16 @@ export function json(schema: object, example?: unknown): object {
   return { 'application/json': { schema, ...(example !== undefined && { example }) } };
 }
 
+/** What may refuse any request with a token. */
+export const admissionCodes = [
+  'token-missing',
+  'token-invalid',
+  'token-expired',
+  'headers-too-large',
+  'rate-limited',
+  'overloaded',
+] as const satisfies ErrorCode[];
+
 const exampleInstance = '5f0c3a52-6d1e-4b8e-9a5f-3f6f0a5c2b11';
 const exampleIssuer = 'https://gateway.example';
 

@@ -33,6 +33,7 @@ const layers: [name: string, patterns: string[]][] = [
   [
     'leaves',
     [
+      'answer.ts',
       'calendar.ts',
       'config.ts',
       'keys.ts',

@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify';
+import { answer } from '../answer.ts';
 import { Problem } from '../errors.ts';
 import { requireLiveClient } from '../identity/access-token.ts';
 import { documented } from '../openapi.ts';
@@ -47,10 +48,12 @@ export function registerEntryRoutes(scope: FastifyInstance, options: ReceiptRout
       });
       const note = cosigned(checkpoint.note);
       const proof = await proveEntry(db, stored, { ...checkpoint, note }).catch(logUnavailable);
-      return reply
-        .header('exchange-id', request.id)
-        .header('cache-control', 'no-store')
-        .send({ index: stored.index, leaf_hash: stored.leafHash.toString('base64'), entry, proof });
+      return answer(reply, {
+        index: stored.index,
+        leaf_hash: stored.leafHash.toString('base64'),
+        entry,
+        proof,
+      });
     },
   );
 }

@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify';
+import { answer } from '../answer.ts';
 import { type Problem, storeUnavailable } from '../errors.ts';
 import type { Gate } from '../gate.ts';
 import { requireLiveClient, requireScope } from '../identity/access-token.ts';
@@ -57,12 +58,8 @@ export function registerHintRoutes(
         return Promise.resolve({ leaf, result: undefined });
       });
       const language = languageOf(request);
-      return reply
-        .header('exchange-id', request.id)
-        .header('cache-control', 'no-store')
-        .header('content-language', language)
-        .header('vary', 'Accept-Language')
-        .send({ items: hints.map((hint) => present(hint, language)), next: null });
+      reply.headers({ 'content-language': language, vary: 'Accept-Language' });
+      return answer(reply, { items: hints.map((hint) => present(hint, language)), next: null });
     },
   );
 }

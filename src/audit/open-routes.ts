@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify';
+import { answer } from '../answer.ts';
 import { checkSaid } from '../catalogue/said.ts';
 import { Problem } from '../errors.ts';
 import { isCleanText } from '../headers.ts';
@@ -49,10 +50,7 @@ export function registerOpenRoutes(scope: FastifyInstance, options: ReceiptRoute
         const leaf = encodeOpening(request, { token, official, time: now() }, details);
         return Promise.resolve({ leaf, result: undefined });
       });
-      return reply
-        .header('exchange-id', request.id)
-        .header('cache-control', 'no-store')
-        .send({ ...sealed, opening: recorded.index });
+      return answer(reply, { ...sealed, opening: recorded.index });
     },
   );
 }

@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify';
+import { answer } from '../answer.ts';
 import type { Database } from '../db/database.ts';
 import { createGate } from '../gate.ts';
 import type { AuthorityView } from '../grants/authority.ts';
@@ -107,13 +108,10 @@ export function registerAuditRoutes(scope: FastifyInstance, options: AuditRoutes
         reply.raw,
         isPoll && polls.isCovered(poll) ? findAgain : enter,
       );
-      return reply
-        .header('exchange-id', request.id)
-        .header('cache-control', 'no-store')
-        .send({
-          items: entries.map(presentEntry),
-          next: next === null ? null : makeCursor(secrets, cursorScope, next, now()),
-        });
+      return answer(reply, {
+        items: entries.map(presentEntry),
+        next: next === null ? null : makeCursor(secrets, cursorScope, next, now()),
+      });
     },
   );
 }

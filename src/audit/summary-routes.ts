@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify';
+import { answer } from '../answer.ts';
 import { type Problem, storeUnavailable } from '../errors.ts';
 import type { Gate } from '../gate.ts';
 import { requireLiveClient } from '../identity/access-token.ts';
@@ -56,10 +57,7 @@ export function registerSummaryRoutes(
         const leaf = encodeQuery(request, { token, official, time: now() }, query);
         return Promise.resolve({ leaf, result: undefined });
       });
-      return reply
-        .header('exchange-id', request.id)
-        .header('cache-control', 'no-store')
-        .send({ items: counted, next: null });
+      return answer(reply, { items: counted, next: null });
     },
   );
 }

@@ -1,5 +1,5 @@
 import { listParameters, pageSchema } from '../list-page.ts';
-import { json, problems, ref, type Operation } from '../openapi.ts';
+import { admissionCodes, json, problems, ref, type Operation } from '../openapi.ts';
 
 const date = (description: string): object => ({ type: ['string', 'null'], format: 'date', description });
 const text = (description: string): object => ({ type: 'string', description });
@@ -102,14 +102,6 @@ const datasetParameter = {
   schema: { type: 'string' },
   example: 'citizens',
 };
-const refusals = [
-  'token-missing',
-  'token-invalid',
-  'token-expired',
-  'headers-too-large',
-  'rate-limited',
-  'overloaded',
-] as const;
 
 export const listOperation: Operation = {
   operationId: 'listDatasets',
@@ -122,7 +114,7 @@ export const listOperation: Operation = {
       headers,
       content: json(pageSchema(datasetSchema), { items: [example], next: null }),
     },
-    ...problems(['invalid-request', ...refusals]),
+    ...problems(['invalid-request', ...admissionCodes]),
   },
 };
 
@@ -139,7 +131,7 @@ export const datasetOperation: Operation = {
       headers,
       content: json(detailedSchema, { ...example, fields: [fieldExample] }),
     },
-    ...problems(['not-found', ...refusals]),
+    ...problems(['not-found', ...admissionCodes]),
   },
 };
 
@@ -173,6 +165,6 @@ export const schemaOperation: Operation = {
         },
       },
     },
-    ...problems(['invalid-request', 'not-found', ...refusals]),
+    ...problems(['invalid-request', 'not-found', ...admissionCodes]),
   },
 };

@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { answer } from '../answer.ts';
 import type { LogSecrets } from '../audit/entry.ts';
 import { Problem } from '../errors.ts';
 import type { Admit } from '../identity/admission.ts';
@@ -34,10 +35,6 @@ export function registerCatalogueRoutes(scope: FastifyInstance, options: Catalog
     return token;
   }
 
-  function send(request: FastifyRequest, reply: FastifyReply, body: object): FastifyReply {
-    return reply.headers({ 'exchange-id': request.id, 'cache-control': 'no-store' }).send(body);
-  }
-
   /** The versions of a dataset, the newest first. @throws Problem not-found */
   function getVersions(name: string): [newest: Dataset, ...Dataset[]] {
     const [newest, ...others] = catalogue.datasets
@@ -60,7 +57,7 @@ export function registerCatalogueRoutes(scope: FastifyInstance, options: Catalog
       const page = readPage(request.query, { secrets, now }, { client: token.clientId, list: 'datasets' });
       const first = page.after ?? 0;
       const end = first + page.limit;
-      return send(request, reply, {
+      return answer(reply, {
         items: names.slice(first, end).map((name) => present(getVersions(name))),
         next: page.next(end < names.length ? end : null),
       });
@@ -74,7 +71,7 @@ export function registerCatalogueRoutes(scope: FastifyInstance, options: Catalog
       readToken(request);
       const versions = getVersions(request.params.dataset);
       const fields = [...versions[0].fields.values()].map(presentField);
-      return send(request, reply, { ...present(versions), fields });
+      return answer(reply, { ...present(versions), fields });
     },
   );
 
@@ -96,7 +93,7 @@ export function registerCatalogueRoutes(scope: FastifyInstance, options: Catalog
       const version = Number(request.query.version ?? versions[0].version);
       const dataset = versions.find((one) => one.version === version);
       if (dataset === undefined) throw new Problem('not-found');
-      return send(request, reply.type('application/schema+json; charset=utf-8'), dataset.schema);
+      return answer(reply.type('application/schema+json; charset=utf-8'), dataset.schema);
     },
   );
 }

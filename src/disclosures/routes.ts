@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { answer } from '../answer.ts';
 import { makeCursor, readCursor } from '../audit/cursor.ts';
 import { canonicalJson, subjectRef, type Entry, type Leaf } from '../audit/entry.ts';
 import { encodeQuery, readOfficial } from '../audit/query-entry.ts';
@@ -105,10 +106,10 @@ export function registerDisclosureRoutes(scope: FastifyInstance, options: Disclo
 
       if (result instanceof Problem) throw result;
       const { items, next } = result;
-      return reply
-        .header('exchange-id', request.id)
-        .header('cache-control', 'no-store')
-        .send({ items, next: next === null ? null : makeCursor(secrets, asked.cursorScope, next, now()) });
+      return answer(reply, {
+        items,
+        next: next === null ? null : makeCursor(secrets, asked.cursorScope, next, now()),
+      });
     },
   );
 

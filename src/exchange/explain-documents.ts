@@ -1,5 +1,5 @@
 import { errorTable } from '../errors.ts';
-import { json, problems, ref, type Operation } from '../openapi.ts';
+import { admissionCodes, json, problems, ref, type Operation } from '../openapi.ts';
 import { fieldsSchema } from './request.ts';
 
 const code = { type: 'string', pattern: '^[a-z][a-z0-9_-]{1,62}$' } as const;
@@ -146,14 +146,9 @@ export const explainOperation: Operation = {
       'invalid-request',
       'unknown-field',
       'not-found',
-      'token-missing',
-      'token-invalid',
-      'token-expired',
       'payload-too-large',
       'media-type-unsupported',
-      'headers-too-large',
-      'rate-limited',
-      'overloaded',
+      ...admissionCodes,
     ]),
   },
 };

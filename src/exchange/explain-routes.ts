@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify';
+import { answer } from '../answer.ts';
 import type { Catalogue, Dataset } from '../catalogue/catalogue.ts';
 import { Problem } from '../errors.ts';
 import type { AuthorityView } from '../grants/authority.ts';
@@ -58,15 +59,15 @@ export function registerExplainRoutes(scope: FastifyInstance, options: ExplainRo
       if (consumer !== token.department && !token.scopes.includes('admin')) throw new Problem('not-found');
       const dataset = getDataset(request.body);
       const use = operation === 'verify' ? 'verify' : 'read';
-      const answer = explainDecision(current, { consumer, dataset, purpose, use, fields }, now());
-      return reply.headers({ 'exchange-id': request.id, 'cache-control': 'no-store' }).send({
+      const explained = explainDecision(current, { consumer, dataset, purpose, use, fields }, now());
+      return answer(reply, {
         consumer,
         dataset: dataset.name,
         version: dataset.version,
         purpose,
         operation,
         granted_by: dataset.provider,
-        ...answer,
+        ...explained,
       });
     },
   );

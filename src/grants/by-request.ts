@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { answer } from '../answer.ts';
 import { maxEntryBytes, type LogSecrets } from '../audit/entry.ts';
 import type { Act } from '../audit/act.ts';
 import { actorOf } from '../audit/query-entry.ts';
@@ -74,9 +75,7 @@ export async function carryOutRequest<T>(
 
 /** Answers an act. */
 export function sendDone(reply: FastifyReply, { entry }: { entry: number }, body: object): FastifyReply {
-  return reply
-    .headers({ 'exchange-id': reply.request.id, 'exchange-entry': entry, 'cache-control': 'no-store' })
-    .send(body);
+  return answer(reply.header('exchange-entry', entry), body);
 }
 
 function notCarriedOut(error: unknown): never {

@@ -1,7 +1,7 @@
 import type { ErrorCode } from '../errors.ts';
 import { fieldNamePattern } from '../exchange/request.ts';
 import { listParameters, pageSchema } from '../list-page.ts';
-import { json, problems, ref, type Operation } from '../openapi.ts';
+import { admissionCodes, json, problems, ref, type Operation } from '../openapi.ts';
 import type { GrantStep } from './lifecycle.ts';
 import { demands } from './terms.ts';
 
@@ -255,16 +255,7 @@ const actParameters = [
   language,
   ref('parameters', 'Traceparent'),
 ];
-const refusals: ErrorCode[] = [
-  'token-missing',
-  'token-invalid',
-  'token-expired',
-  'scope-missing',
-  'headers-too-large',
-  'rate-limited',
-  'store-unavailable',
-  'overloaded',
-];
+const refusals: ErrorCode[] = ['scope-missing', 'store-unavailable', ...admissionCodes];
 const actRefusals: ErrorCode[] = [
   'invalid-request',
   'official-required',

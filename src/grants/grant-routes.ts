@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify';
+import { answer } from '../answer.ts';
 import { readTime } from '../audit/filter-body.ts';
 import { readOfficial } from '../audit/query-entry.ts';
 import { isCalendarDate } from '../catalogue/formats.ts';
@@ -72,10 +73,6 @@ export function registerGrantRoutes(scope: FastifyInstance, options: GoverningOp
     return token;
   }
 
-  function send(request: FastifyRequest, reply: FastifyReply, body: object): FastifyReply {
-    return reply.headers({ 'exchange-id': request.id, 'cache-control': 'no-store' }).send(body);
-  }
-
   /** @throws Problem not-found, where it is others' as well */
   async function getGrant(id: string, token: AccessToken): Promise<GrantSummary> {
     const grant = await findGrant(registry, id, seenBy(token), now()).catch(storeUnavailable);
@@ -119,14 +116,14 @@ export function registerGrantRoutes(scope: FastifyInstance, options: GoverningOp
         before: page.after,
         limit: page.limit,
       }).catch(storeUnavailable);
-      return send(request, reply, { items: grants, next: page.next(next) });
+      return answer(reply, { items: grants, next: page.next(next) });
     },
   );
 
   scope.get<WithId>(
     '/v1/grants/:id',
     { onRequest: requiring(...readingScopes), schema: documented(grantOperation) },
-    async (request, reply) => send(request, reply, await getGrant(request.params.id, readToken(request))),
+    async (request, reply) => answer(reply, await getGrant(request.params.id, readToken(request))),
   );
 
   scope.get<WithId>(
@@ -135,7 +132,7 @@ export function registerGrantRoutes(scope: FastifyInstance, options: GoverningOp
     async (request, reply) => {
       const { id } = await getGrant(request.params.id, readToken(request));
       const items = await listActs(registry, id).catch(storeUnavailable);
-      return send(request, reply, { items, next: null });
+      return answer(reply, { items, next: null });
     },
   );
 

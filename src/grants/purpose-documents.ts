@@ -1,5 +1,5 @@
 import { listParameters, pageSchema } from '../list-page.ts';
-import { json, problems, ref, type Operation } from '../openapi.ts';
+import { admissionCodes, json, problems, ref, type Operation } from '../openapi.ts';
 import { maxConfidentialDays } from './purposes.ts';
 import { demands } from './terms.ts';
 
@@ -46,15 +46,7 @@ const example = {
 };
 
 const headers = { 'Exchange-Id': ref('headers', 'ExchangeId'), 'Cache-Control': ref('headers', 'NoStore') };
-const refusals = [
-  'token-missing',
-  'token-invalid',
-  'token-expired',
-  'headers-too-large',
-  'rate-limited',
-  'store-unavailable',
-  'overloaded',
-] as const;
+const refusals = ['store-unavailable', ...admissionCodes] as const;
 
 export const listOperation: Operation = {
   operationId: 'listPurposes',
@@ -78,7 +70,7 @@ export const addOperation: Operation = {
     'For administrators. What is registered is never changed; registering it is an entry of kind `purpose`.',
   tags: ['Catalogue and grants'],
   parameters: [
-    { ...ref('parameters', 'IdempotencyKey') },
+    ref('parameters', 'IdempotencyKey'),
     ref('parameters', 'ExchangeOfficial'),
     ref('parameters', 'AcceptLanguage'),
     ref('parameters', 'Traceparent'),

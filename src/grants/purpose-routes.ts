@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { answer } from '../answer.ts';
 import { findOfficial } from '../audit/query-entry.ts';
 import { checkSaid } from '../catalogue/said.ts';
 import { Problem, storeUnavailable, type Text } from '../errors.ts';
@@ -41,7 +42,7 @@ export function registerPurposeRoutes(scope: FastifyInstance, options: Governing
       const purposes = await listPurposes(registry).catch(storeUnavailable);
       const first = page.after ?? 0;
       const end = first + page.limit;
-      return reply.headers({ 'exchange-id': request.id, 'cache-control': 'no-store' }).send({
+      return answer(reply, {
         items: purposes.slice(first, end),
         next: page.next(end < purposes.length ? end : null),
       });

@@ -1,4 +1,4 @@
-import { json, problems, ref, type Operation } from '../openapi.ts';
+import { admissionCodes, json, problems, ref, type Operation } from '../openapi.ts';
 import { roles } from './clients.ts';
 
 export const meOperation: Operation = {
@@ -45,14 +45,6 @@ export const meOperation: Operation = {
         },
       ),
     },
-    ...problems([
-      'token-missing',
-      'token-invalid',
-      'token-expired',
-      'headers-too-large',
-      'rate-limited',
-      'store-unavailable',
-      'overloaded',
-    ]),
+    ...problems(['store-unavailable', ...admissionCodes]),
   },
 };

@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify';
+import { answer } from '../answer.ts';
 import type { Database } from '../db/database.ts';
 import { storeUnavailable } from '../errors.ts';
 import { documented } from '../openapi.ts';
@@ -33,7 +34,7 @@ export function registerMeRoutes(scope: FastifyInstance, options: MeRoutesOption
       const { clients } = authority.current();
       requireLiveClient({ clients }, token);
       const departments = await listDepartments(registry).catch(storeUnavailable);
-      return reply.headers({ 'exchange-id': request.id, 'cache-control': 'no-store' }).send({
+      return answer(reply, {
         client_id: token.clientId,
         department: departments.find(({ code }) => code === token.department),
         roles: clients.get(token.clientId)!.roles,
