@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { METHODS } from 'node:http';
 import Fastify, { LogController, type FastifyInstance } from 'fastify';
 import fastifySwaggerUi from '@fastify/swagger-ui';
 import { registerEntryRoutes } from './audit/entry-routes.ts';
@@ -22,6 +21,7 @@ import { createGate } from './gate.ts';
 import type { Gateway } from './gateway.ts';
 import { registerGrantRoutes } from './grants/grant-routes.ts';
 import { registerPurposeRoutes } from './grants/purpose-routes.ts';
+import { METHODS } from './http-names.ts';
 import { shedEarly } from './shed-early.ts';
 import { registerTokens } from './identity/access-token.ts';
 import { createAdmission } from './identity/admission.ts';

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import Negotiator from 'negotiator';
 import { describeError } from './describe-error.ts';
 import { errorTable, Problem, RepeatedProblem, type ErrorCode, type Text } from './errors.ts';
+import { STATUS_CODES } from './http-names.ts';
 import { faultsOf, malformedBody } from './validation.ts';
 
 export const problemMediaType = 'application/problem+json; charset=utf-8';

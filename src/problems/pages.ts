@@ -1,5 +1,5 @@
-import { STATUS_CODES } from 'node:http';
 import { errorTable, type ErrorCode, type Text } from '../errors.ts';
+import { STATUS_CODES } from '../http-names.ts';
 import type { Advice } from './guide.ts';
 import { guides } from './guides.ts';
 import { escapeHtml, proseToHtml } from './html.ts';
