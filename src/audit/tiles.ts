@@ -108,33 +108,24 @@ function hashesOf(ranges: LeafRange[], size: number, read: ReadTile): Promise<Ha
 
 /**
  * Proves one leaf after the other of the tree of `size` leaves, as `proveInclusion`. Neighbours share most of their
- * hashes: tiles and hashes that were just needed are kept, a bounded number of them.
+ * hashes: those of the last proof are kept, and the tiles that were just needed. One proof at a time.
  */
 export function inclusionProver(size: number, read: ReadTile): (index: number) => Promise<Hash[]> {
-  const readOnce = keepLast(keptTiles, ({ level, n }: Tile) => `${level}/${n}`, read);
-  const hashOnce = keepLast(
-    keptHashes,
-    ({ start, end }: LeafRange) => `${start}-${end}`,
-    (range) => hashOfRange(range, size, readOnce),
-  );
-  return (index) => Promise.all(inclusionRanges(index, size).map(hashOnce));
+  const readOnce = memoize(read, keptTiles);
+  let last: (LeafRange & { hash: Hash })[] = [];
+  return async (index) => {
+    const parts: typeof last = [];
+    for (const [i, range] of inclusionRanges(index, size).entries()) {
+      const known = last[i];
+      if (known?.start === range.start && known.end === range.end) parts.push(known);
+      else parts.push({ ...range, hash: await hashOfRange(range, size, readOnce) });
+    }
+    last = parts;
+    return parts.map(({ hash }) => hash);
+  };
 }
 
 const keptTiles = 16;
-const keptHashes = 2048;
-
-/** Remembers what was asked for last, and forgets what was asked for first. */
-function keepLast<K, V>(most: number, nameOf: (key: K) => string, get: (key: K) => Promise<V>) {
-  const known = new Map<string, Promise<V>>();
-  return (key: K): Promise<V> => {
-    const name = nameOf(key);
-    const value = known.get(name) ?? get(key);
-    known.delete(name);
-    known.set(name, value);
-    if (known.size > most) known.delete(known.keys().next().value!);
-    return value;
-  };
-}
 
 /** A reader that reads one tile at a time, as one connection to a database has to. */
 export function inTurn(read: ReadTile): ReadTile {
@@ -146,12 +137,15 @@ export function inTurn(read: ReadTile): ReadTile {
   };
 }
 
-function memoize(read: ReadTile): ReadTile {
+/** Remembers the tiles that were asked for last. */
+function memoize(read: ReadTile, most = Infinity): ReadTile {
   const known = new Map<string, Promise<Uint8Array>>();
   return (tile) => {
     const key = `${tile.level}/${tile.n}`;
     const hashes = known.get(key) ?? read(tile);
+    known.delete(key);
     known.set(key, hashes);
+    if (known.size > most) known.delete(known.keys().next().value!);
     return hashes;
   };
 }
