@@ -16,10 +16,10 @@ import {
 import { equalHashes, leafHash, type Hash } from './merkle.ts';
 import { encodeBase64 } from './note.ts';
 import type { EntryFilter } from './filter.ts';
-import { findEntries, type EntryPage, type FoundEntry } from './query.ts';
+import { findEntries, listEntries, type EntryPage, type FoundEntry } from './query.ts';
 import { signNote } from './sign.ts';
 import { inclusionProver } from './tiles.ts';
-import { listEntries, LogFault, tileReader, type PublishedCheckpoint, type Queryable } from './tree.ts';
+import { LogFault, tileReader, type PublishedCheckpoint, type Queryable } from './tree.ts';
 
 export interface Export {
   format: 'ndjson' | 'csv';
@@ -42,11 +42,13 @@ export interface Export {
 
 /** How many entries are read, and held, at a time. */
 const pageEntries = 200;
+/** The text of a page is handed on in pieces of about this length. */
+const pieceChars = 32 * 1024;
 
 /**
- * The text of an export, page by page, newest entries first. Each page ends with a manifest of all before it, and the
- * cursor of the next; the one whose `next` is null is the end, and what has none was broken off. A page is read when
- * the one before is taken, by statements of its own.
+ * The text of an export in pieces, page by page, newest entries first. Each page ends with a manifest of all before it,
+ * and the cursor of the next; the one whose `next` is null is the end, and what has none was broken off. A page is read
+ * when the one before is taken, by statements of its own.
  *
  * @throws LogFault when an entry is not what the log holds
  */
@@ -58,12 +60,12 @@ export async function* exportPages(
   const prove = inclusionProver(checkpoint.size, tileReader(db, checkpoint.size));
   const chain = startChain();
   const lines = asked.format === 'ndjson' ? ndjsonLines(asked) : csvLines(asked);
-  let text = lines.begin();
+  let written = [lines.begin()];
   for (let before: number | null = below; before !== null;) {
     asked.beforePage();
     const page: EntryPage =
       asked.told === '{}'
-        ? await readPage(db, before)
+        ? await readPage({ database, db }, before)
         : await findEntries(database, filter, 'all', { before, limit: pageEntries });
     // Entries may be archived at any time: what is told of is what no archive had when the page was read.
     const archived = await countArchived(db);
@@ -71,13 +73,13 @@ export async function* exportPages(
       if (found.index < archived) break;
       const entry = parseEntry(found);
       chain.add(found.index, found.leafHash);
-      text += lines.entry(found, entry, await prove(found.index));
+      written.push(lines.entry(found, entry, await prove(found.index)));
     }
     const next: number | null = page.next === null || page.next <= archived ? null : page.next;
-    text += lines.manifest(manifestAt(next ?? Math.min(archived, before), archived), next);
+    written.push(lines.manifest(manifestAt(next ?? Math.min(archived, before), archived), next));
     before = next;
-    yield text;
-    text = '';
+    yield* piecesOf(written);
+    written = [];
   }
 
   function manifestAt(from: number, archived: number): Manifest {
@@ -94,15 +96,29 @@ export async function* exportPages(
   }
 }
 
+/** The text of lines, in pieces that V8 keeps among young objects: larger ones would wait for a full collection. */
+function* piecesOf(lines: readonly string[]): Generator<string> {
+  let piece = '';
+  for (const line of lines) {
+    piece += line;
+    if (piece.length < pieceChars) continue;
+    yield piece;
+    piece = '';
+  }
+  if (piece !== '') yield piece;
+}
+
 /** What no filter leaves needs no search. @throws LogFault when an entry is missing that is not archived */
-async function readPage(db: Queryable, before: number): Promise<EntryPage> {
+async function readPage(sources: { database: Database; db: Queryable }, before: number): Promise<EntryPage> {
+  const { database, db } = sources;
   const archived = await countArchived(db);
-  const from = Math.min(before, Math.max(archived, before - pageEntries));
+  if (before <= archived) return { entries: [], next: null };
   try {
-    const entries = await listEntries(db, from, before);
-    return { entries: entries.toReversed(), next: from <= archived ? null : from };
+    const entries = await listEntries(database, Math.max(archived, before - pageEntries), before);
+    const next = before - entries.length;
+    return { entries, next: next <= archived ? null : next };
   } catch (error) {
-    if (error instanceof LogFault && (await countArchived(db)) > archived) return readPage(db, before);
+    if (error instanceof LogFault && (await countArchived(db)) > archived) return readPage(sources, before);
     throw error;
   }
 }
@@ -132,7 +148,8 @@ function ndjsonLines({ told, below, checkpoint, cursorAt, signer }: Export): Lin
   return {
     begin: () => `${headerLine(told, below, checkpoint.note)}\n`,
     entry({ index, bytes, leafHash: hash }, _entry, proof) {
-      const members = { index, leafHash: hash.toString('base64'), proof: proof.map(encodeBase64) };
+      const hashes = proof.map((one) => Buffer.from(one).toString('base64'));
+      const members = { index, leafHash: hash.toString('base64'), proof: hashes };
       return `${entryLine(members, bytes.toString())}\n`;
     },
     manifest(manifest, next) {

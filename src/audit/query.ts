@@ -11,6 +11,7 @@ import {
   type Range,
   type Visibility,
 } from './filter.ts';
+import { LogFault } from './tree.ts';
 
 export interface FoundEntry {
   index: number;
@@ -119,6 +120,21 @@ async function findIndexed(
       then (select s.index from ${scanned} s order by s.index desc offset ${maxScanned - 1} limit 1) end) as scanned_to
     from (select) one left join kept k on true order by k.index desc`.execute(database);
   return readFound(rows);
+}
+
+/**
+ * All entries below an index, newest first, down to another or as many as fit a page.
+ *
+ * @throws LogFault when one is missing
+ */
+export async function listEntries(database: Database, from: number, before: number): Promise<FoundEntry[]> {
+  const { rows } = await sql<{ index: number; bytes: Buffer; leaf_hash: Buffer }>`
+    ${withinBytes(sql`audit.entry where index >= ${from} and index < ${before}`)} order by index desc`.execute(
+    database,
+  );
+  if (rows.length === 0 || rows.some(({ index }, i) => index !== before - 1 - i))
+    throw new LogFault(`an entry from ${from} to ${before - 1} is missing`);
+  return rows.map(({ index, bytes, leaf_hash: leafHash }) => ({ index, bytes, leafHash }));
 }
 
 /** Of the entries found, the newest that fit a page. */

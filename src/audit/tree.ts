@@ -191,16 +191,6 @@ export async function findEntry(db: Queryable, index: number): Promise<StoredEnt
   return rows[0] === undefined ? null : { index, bytes: rows[0].bytes, leafHash: rows[0].leaf_hash };
 }
 
-/** All entries from an index up to and without another, in order. @throws LogFault when one is missing */
-export async function listEntries(db: Queryable, first: number, end: number): Promise<StoredEntry[]> {
-  const { rows } = await db.query<{ index: number; bytes: Buffer; leaf_hash: Buffer }>({
-    text: 'select index, bytes, leaf_hash from audit.entry where index >= $1 and index < $2 order by index',
-    values: [first, end],
-  });
-  if (rows.length !== end - first) throw new LogFault(`an entry from ${first} to ${end - 1} is missing`);
-  return rows.map(({ index, bytes, leaf_hash: leafHash }) => ({ index, bytes, leafHash }));
-}
-
 /** The entries of a bundle, in order. */
 export async function readEntries(db: Queryable, first: number, end: number): Promise<Buffer[]> {
   const { rows } = await db.query<{ bytes: Buffer }>({
