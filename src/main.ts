@@ -16,8 +16,6 @@ import { UserError } from './errors.ts';
 import { findFreePort } from './free-port.ts';
 import { openGateway, type Gateway } from './gateway.ts';
 import { keyId, makeMissingKeys, readKeys, type Keys } from './keys.ts';
-import { seedSandbox } from './sandbox/seed.ts';
-import { welcome } from './sandbox/welcome.ts';
 
 /** How long readiness says no before the gateway stops listening, so that load balancers take note. */
 const drainMs = 1000;
@@ -67,7 +65,9 @@ export async function serve(config: Config, say: (line: string) => void): Promis
         say(`Health and metrics on port ${opsPort}`);
       }
       say(
-        embedded === null ? `OneVisit serves ${issuer}, listening on ${baseUrl}` : welcome(config, baseUrl),
+        embedded === null
+          ? `OneVisit serves ${issuer}, listening on ${baseUrl}`
+          : (await import('./sandbox/welcome.ts')).welcome(config, baseUrl),
       );
       await stopping;
       say('Stopping: exchanges in work are finished');
@@ -94,6 +94,8 @@ async function startEmbedded(
     await migrate(server.adminUrl);
     await setGatewayPassword(server.adminUrl, server.gatewayPassword);
     if (config.issuer === null) await followListenUrl(server.adminUrl, issuer);
+    // The sandbox's people, and what loads records, would take memory from gateways that have none.
+    const { seedSandbox } = await import('./sandbox/seed.ts');
     await seedSandbox({ home: config.home, adminUrl: server.adminUrl, baseUrl, catalogue, say });
     return server;
   } catch (error) {
