@@ -13,7 +13,7 @@ import {
   startChain,
   type Manifest,
 } from './manifest.ts';
-import { equalHashes, leafHash, type Hash } from './merkle.ts';
+import { equalHashes, leafHash } from './merkle.ts';
 import { encodeBase64 } from './note.ts';
 import type { EntryFilter } from './filter.ts';
 import { findEntries, listEntries, type EntryPage, type FoundEntry } from './query.ts';
@@ -41,7 +41,7 @@ export interface Export {
 }
 
 /** How many entries are read, and held, at a time. */
-const pageEntries = 200;
+const pageEntries = 64;
 /** The text of a page is handed on in pieces of about this length. */
 const pieceChars = 32 * 1024;
 
@@ -57,7 +57,7 @@ export async function* exportPages(
   asked: Export,
 ): AsyncGenerator<string, void, undefined> {
   const { filter, checkpoint, below } = asked;
-  const prove = inclusionProver(checkpoint.size, tileReader(db, checkpoint.size));
+  const prove = inclusionProver(checkpoint.size, tileReader(db, checkpoint.size), encodeBase64);
   const chain = startChain();
   const lines = asked.format === 'ndjson' ? ndjsonLines(asked) : csvLines(asked);
   let written = [lines.begin()];
@@ -140,7 +140,7 @@ function parseEntry({ index, bytes, leafHash: stored }: FoundEntry): Record<stri
 /** How the parts of an export are written. */
 interface Lines {
   begin(): string;
-  entry(found: FoundEntry, entry: Record<string, unknown>, proof: Hash[]): string;
+  entry(found: FoundEntry, entry: Record<string, unknown>, proof: string[]): string;
   manifest(manifest: Manifest, next: number | null): string;
 }
 
@@ -148,9 +148,7 @@ function ndjsonLines({ told, below, checkpoint, cursorAt, signer }: Export): Lin
   return {
     begin: () => `${headerLine(told, below, checkpoint.note)}\n`,
     entry({ index, bytes, leafHash: hash }, _entry, proof) {
-      const hashes = proof.map((one) => Buffer.from(one).toString('base64'));
-      const members = { index, leafHash: hash.toString('base64'), proof: hashes };
-      return `${entryLine(members, bytes.toString())}\n`;
+      return `${entryLine({ index, leafHash: hash.toString('base64'), proof }, bytes.toString())}\n`;
     },
     manifest(manifest, next) {
       const cursor = next === null ? null : cursorAt(next);

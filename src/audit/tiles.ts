@@ -109,19 +109,25 @@ function hashesOf(ranges: LeafRange[], size: number, read: ReadTile): Promise<Ha
 /**
  * Proves one leaf after the other of the tree of `size` leaves, as `proveInclusion`. Neighbours share most of their
  * hashes: those of the last proof are kept, and the tiles that were just needed. One proof at a time.
+ *
+ * @param encode makes of each hash what a proof has in its place; neighbours share that too
  */
-export function inclusionProver(size: number, read: ReadTile): (index: number) => Promise<Hash[]> {
+export function inclusionProver<T>(
+  size: number,
+  read: ReadTile,
+  encode: (hash: Hash) => T,
+): (index: number) => Promise<T[]> {
   const readOnce = memoize(read, keptTiles);
-  let last: (LeafRange & { hash: Hash })[] = [];
+  let last: (LeafRange & { encoded: T })[] = [];
   return async (index) => {
     const parts: typeof last = [];
     for (const [i, range] of inclusionRanges(index, size).entries()) {
       const known = last[i];
       if (known?.start === range.start && known.end === range.end) parts.push(known);
-      else parts.push({ ...range, hash: await hashOfRange(range, size, readOnce) });
+      else parts.push({ ...range, encoded: encode(await hashOfRange(range, size, readOnce)) });
     }
     last = parts;
-    return parts.map(({ hash }) => hash);
+    return parts.map(({ encoded }) => encoded);
   };
 }
 

@@ -114,7 +114,7 @@ await t.test('proves one leaf after the other by few tiles, as each by itself', 
   const leaves = Array.from({ length: size }, (_, i) => leafHash(Buffer.from(String(i))));
   const read = tilesOf(leaves);
   const root = await rootFromTiles(size, read);
-  const prove = inclusionProver(size, read);
+  const prove = inclusionProver(size, read, (hash) => hash);
   read.reads = 0;
   const wrong: number[] = [];
   for (let index = size - 1; index > size - 1500; index--)
