@@ -40,6 +40,7 @@ const layers: [name: string, patterns: string[]][] = [
       'errors.ts',
       'gate.ts',
       'headers.ts',
+      'http-names.ts',
       'validation.ts',
       'free-port.ts',
       'suggest.ts',
