@@ -75,10 +75,7 @@ export function problems(
   const responses: Record<string, { description: string; headers: object; content: object }> = {};
   const byStatus = Map.groupBy(codes, (code) => errorTable[code].status);
   for (const [status, grouped] of byStatus) {
-    const examples = grouped.map((code) => [
-      code,
-      { summary: errorTable[code].title.en, value: example(code) },
-    ]);
+    const shown = grouped.map((code) => [code, example(code)]);
     responses[status] = {
       description: grouped.map((code) => `\`${code}\`: ${errorTable[code].title.en}.`).join('\n'),
       headers: {
@@ -90,7 +87,7 @@ export function problems(
       content: {
         'application/problem+json': {
           schema: ref('schemas', 'Problem'),
-          examples: Object.fromEntries(examples),
+          examples: Object.fromEntries(shown),
         },
       },
     };
@@ -98,7 +95,16 @@ export function problems(
   return responses;
 }
 
+/** One object for every route that shows it. */
+const examples = new Map<ErrorCode, object>();
+
 function example(code: ErrorCode): object {
+  const known = examples.get(code) ?? makeExample(code);
+  examples.set(code, known);
+  return known;
+}
+
+function makeExample(code: ErrorCode): object {
   const params = {
     reason: { en: 'the body is not JSON', zh: '请求体不是 JSON' },
     dataset: 'example',
@@ -120,11 +126,12 @@ function example(code: ErrorCode): object {
   const explain = errorTable[code].status === 403 && {
     explain: { rule: { en: 'every field asked for must be granted for the purpose', zh: '' } },
   };
-  return problemDocument(new Problem(code, params, explain || {}), {
+  const value = problemDocument(new Problem(code, params, explain || {}), {
     issuer: exampleIssuer,
     language: 'en',
     instance: exampleInstance,
   });
+  return { summary: errorTable[code].title.en, value };
 }
 
 /** Registers the writer of one version's document; every documented route of the same scope gets into it. */

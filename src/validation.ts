@@ -1,9 +1,13 @@
 import type { ErrorObject } from 'ajv';
-import ajvI18n from 'ajv-i18n';
+import localizeEn from 'ajv-i18n/localize/en/index.js';
+import localizeZh from 'ajv-i18n/localize/zh/index.js';
 import { Problem, type Fault, type Text } from './errors.ts';
 
-/** The package is CommonJS, and its types say otherwise. */
-const localize = ajvI18n as unknown as Record<keyof Text, (errors: ErrorObject[]) => void>;
+/** The package is CommonJS, and its types say otherwise. Of its languages, each module has one. */
+const localize = { en: localizeEn, zh: localizeZh } as unknown as Record<
+  keyof Text,
+  (errors: ErrorObject[]) => void
+>;
 
 /** Why a body that a schema refuses is refused; its faults say where. */
 export const malformedBody: Text = {
