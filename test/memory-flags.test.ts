@@ -12,7 +12,7 @@ const started = manifest.scripts.start.split(' ').filter((word) => word.startsWi
 await t.test('bounds the memory of a gateway, however it is started', (t) => {
   t.strictSame(
     started.map((flag) => flag.split('=')[0]),
-    ['--max-semi-space-size', '--heap-growing-percent', '--no-separate-gc-phases'],
+    ['--max-semi-space-size', '--heap-growing-percent', '--no-separate-gc-phases', '--v8-pool-size'],
   );
   const shebang = read('src/onevisit.js').split('\n', 1)[0]!;
   t.equal(shebang, `#!/usr/bin/env -S node ${started.join(' ')}`, 'as the command onevisit');
