@@ -8,7 +8,15 @@ import { folderFiles } from './log-files.ts';
 import { NoteError, parseNote } from './note.ts';
 import { checkpointsPath, encodeBundle, successionsPath } from './tiles-source.ts';
 import { equalHashes } from './merkle.ts';
-import { levelWidth, rootFromTiles, tilePath, tilesOfLevel, tileWidth, type ReadTile } from './tiles.ts';
+import {
+  inTurn,
+  levelWidth,
+  type ReadTile,
+  rootFromTiles,
+  tilePath,
+  tilesOfLevel,
+  tileWidth,
+} from './tiles.ts';
 import { findLastCheckpoint, LogFault, tileReader } from './tree.ts';
 
 const checkpointsAFile = 1000;
@@ -32,7 +40,7 @@ export async function exportLog(
   if (last === null)
     throw new UserError('the log has no checkpoint yet: a running gateway signs one a second');
   const { origin, size } = readCheckpoint(last.note, 'the last checkpoint in the database');
-  const before = await checkFolder(folder, { origin, size }, tileReader(client, size));
+  const before = await checkFolder(folder, { origin, size }, inTurn(tileReader(client, size)));
   await enter(size);
   const source = databaseSource(client);
 

@@ -8,7 +8,7 @@ import type { CheckpointFile } from './kept-checkpoint.ts';
 import type { LogKeys } from './log-keys.ts';
 import type { Verifier } from './note.ts';
 import { signCheckpoint } from './sign.ts';
-import { rootFromTiles, tileWidth } from './tiles.ts';
+import { inTurn, rootFromTiles, tileWidth } from './tiles.ts';
 import { LogFault, readLeafTiles, readTreeState, tileReader, type PublishedCheckpoint } from './tree.ts';
 
 /** The background stage that takes entries into the tree, and signs what the tree has become. */
@@ -192,7 +192,7 @@ export function startPublishStage(options: PublishOptions): PublishStage {
     // The tile that the last checkpoint left partial is read again, and with it every entry that is not in a full one.
     const first = Math.floor(from / tileWidth) * tileWidth;
     const size = Math.max(from, Math.min(entries, first + stepTiles * tileWidth));
-    const read = tileReader(client, from, await readLeafTiles(client, first, size));
+    const read = inTurn(tileReader(client, from, await readLeafTiles(client, first, size)));
     await continuity.check(state, read);
     if (last !== null) await requireRoot(last, read, 'in the database');
     if (signed !== null && signed.size > from && signed.size <= size)
