@@ -31,8 +31,8 @@ export interface Rig {
     nodeFlags: string[];
     env: NodeJS.ProcessEnv;
   }): Promise<{ url: string; process: ChildProcess }>;
-  /** An access token of a new client of civil-affairs. */
-  newToken(url: string): Promise<string>;
+  /** An access token of a new client, of civil-affairs unless told. */
+  newToken(url: string, client?: { department: string; roles: string[] }): Promise<string>;
   /** SQL as the owner, on a connection of its own, so that it works after the server was ended. */
   query<T extends object>(text: string, values?: unknown[]): Promise<T[]>;
   close(): Promise<void>;
@@ -93,11 +93,8 @@ export async function openRig(
         child.once('exit', (code) => reject(new Error(`the gateway ended with ${code}`)));
       });
     },
-    async newToken(url) {
-      const { clientId, clientSecret } = await addClient(database, actor, {
-        department: 'civil-affairs',
-        roles: ['exchange'],
-      });
+    async newToken(url, client = { department: 'civil-affairs', roles: ['exchange'] }) {
+      const { clientId, clientSecret } = await addClient(database, actor, client);
       const credentials = Buffer.from(`${clientId}:${clientSecret}`).toString('base64');
       for (let attempt = 0; attempt < 100; attempt++) {
         const response = await fetch(`${url}/oauth/token`, {

@@ -27,8 +27,9 @@ await t.test('measures the gateway beside its peers, and writes down what it fou
   const short = ['--rounds=1', '--seconds=1', '--warm=1', '--citizens=300'];
   const { code, stdout, stderr } = await bench(
     ...short,
-    '--only=hello,hand-written,gateway,queries',
+    '--only=hello,hand-written,gateway,queries,exports',
     '--log=3000',
+    '--exported=2000',
     `--out=${out}`,
   );
   t.equal(code, 0, stderr);
@@ -38,6 +39,8 @@ await t.test('measures the gateway beside its peers, and writes down what it fou
   t.match(stdout, /against Platformatic.*not measured/);
   t.match(stdout, /search of the log, 3,000 entries against 1,000.*\d \|/);
   t.match(stdout, /\| subject and time +\| +\d/);
+  t.match(stdout, /peak of resident memory, export of 2,000 entries, MB.*\d \|/);
+  t.match(stdout, /\| csv +\| +2,000 \| +\d/);
   const [file] = readdirSync(out);
   t.match(file, /^\d{4}-\d{2}-\d{2}\.json$/);
   const results = JSON.parse(readFileSync(join(out, file!), 'utf8')) as {
@@ -45,8 +48,14 @@ await t.test('measures the gateway beside its peers, and writes down what it fou
     settings: string;
     measurements: { competitor: string; mode: string; answers: number; failures: number }[];
     extremes: { competitor: string; answers: number; failures: number }[];
+    exports: { format: string; entries: number; restMb: number; peakMb: number }[];
     queries: { query: string; entries: number; round: number; ms: number }[];
   };
+  t.same(
+    results.exports.map(({ format }) => format),
+    ['ndjson', 'csv'],
+  );
+  t.ok(results.exports.every(({ restMb, peakMb }) => restMb > 50 && peakMb >= restMb));
   t.equal(results.queries.length, 17 * 2 * 2, 'each in both logs, for the first time and once more');
   t.ok(results.queries.every(({ ms }) => ms > 0));
   t.match(results.commit, /^[0-9a-f]{40}$/);

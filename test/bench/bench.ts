@@ -11,17 +11,19 @@ import { openRig, type Rig } from '../rig.ts';
 import { competitors, findPgbench, type Competitor } from './competitors.ts';
 import { competitorTable, judge, outcomeTable } from './report.ts';
 import { extremesTable, goToExtremes, judgeExtremes } from './extremes.ts';
+import { exportsTable, judgeExports, measureExports } from './exports.ts';
 import { compareQueries, judgeQueries, queriesTable } from './queries.ts';
 import { compareVerifier, judgeVerifier } from './verifier.ts';
 import { compete, prepare, serverSettings, type Pace } from './turns.ts';
 
-const names = [...competitors.map(({ name }) => name), 'queries'];
+const names = [...competitors.map(({ name }) => name), 'queries', 'exports'];
 const defaults = {
   rounds: '3',
   seconds: '2.5',
   warm: '5',
   citizens: '1000000',
   log: '10000000',
+  exported: '1000000',
   only: names.join(','),
   out: join(import.meta.dirname, 'results'),
 };
@@ -33,6 +35,7 @@ const help = `npm run bench -- [options]
   --warm S        how long each competitor warms up, once (default ${defaults.warm})
   --citizens N    how many citizens are asked for (default ${defaults.citizens})
   --log N         how many entries the larger of the logs that are searched has (default ${defaults.log})
+  --exported N    how many entries the log that is exported has (default ${defaults.exported})
   --only A,B      these alone: ${names.join(', ')}
   --out FOLDER    where <date>.json goes (default test/bench/results)
   --help`;
@@ -42,6 +45,8 @@ interface Options {
   citizens: number;
   /** Entries of the log that is searched; null leaves that out. */
   log: number | null;
+  /** Entries of the log that is exported; null leaves that out. */
+  exported: number | null;
   chosen: Competitor[];
   out: string;
 }
@@ -77,7 +82,7 @@ async function main(): Promise<number> {
   }
 }
 
-async function run({ pace, citizens, log, chosen, out }: Options): Promise<void> {
+async function run({ pace, citizens, log, exported, chosen, out }: Options): Promise<void> {
   const startedAt = Date.now();
   ensurePackages(chosen);
   say(`loading ${citizens.toLocaleString('en')} citizens`);
@@ -98,16 +103,22 @@ async function run({ pace, citizens, log, chosen, out }: Options): Promise<void>
             say,
             interrupted: interruption.signal,
           });
+    const exports =
+      exported === null
+        ? []
+        : await measureExports({ entries: exported, say, interrupted: interruption.signal });
     const outcomes = [
       ...judge(measurements),
       ...judgeExtremes(extremes),
       ...judgeVerifier(verifying),
       judgeQueries(queries),
+      judgeExports(exports),
     ];
     const tables = [
       ...(chosen.length > 0 ? [competitorTable(chosen, measurements)] : []),
       ...(extremes.length > 0 ? [extremesTable(extremes)] : []),
       ...(queries.length > 0 ? [queriesTable(queries)] : []),
+      ...(exports.length > 0 ? [exportsTable(exports)] : []),
       outcomeTable(outcomes),
     ];
     console.log(`\n${tables.join('\n\n')}`);
@@ -120,6 +131,7 @@ async function run({ pace, citizens, log, chosen, out }: Options): Promise<void>
       extremes,
       verifying,
       queries,
+      exports,
     });
     say(`wrote ${file}, ${Math.round((Date.now() - startedAt) / 1000)} s in all`);
   } finally {
@@ -156,6 +168,7 @@ function readOptions(): Options | null {
     },
     citizens: Math.ceil(positive('citizens')),
     log: wanted.includes('queries') ? Math.max(2000, Math.ceil(positive('log'))) : null,
+    exported: wanted.includes('exports') ? Math.ceil(positive('exported')) : null,
     chosen: competitors.filter(({ name }) => wanted.includes(name) && (pgbench || name !== 'pgbench')),
     out: text('out'),
   };
