@@ -5,7 +5,7 @@ import type { ValidateFunction } from 'ajv/dist/2020.js';
 import { UserError, type Text } from '../errors.ts';
 import { findConcepts, type Concept } from './concepts.ts';
 import {
-  newRecordAjv,
+  compileRecordSchema,
   readDatasetFile,
   type DatasetFile,
   type Level,
@@ -181,7 +181,7 @@ function toDataset(declared: DatasetFile, version: number, validate: ValidateFun
   /** The fields that tell of the person whose id a field holds. */
   const namesOf = (person: string): string[] =>
     Object.keys(properties).filter((name) => annotations.fields[name]!.person === person);
-  const isValidKey = newRecordAjv().compile(properties[annotations.key]!);
+  const isValidKey = compileRecordSchema(properties[annotations.key]!);
   return {
     name: declared.$id,
     version,
