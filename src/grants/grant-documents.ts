@@ -316,7 +316,7 @@ export const listOperation: Operation = {
       in: 'query',
       required: false,
       description: `Only those of this ${name}.`,
-      schema: { type: 'string' },
+      schema: { type: 'string', pattern: '^[a-z][a-z0-9_-]{1,62}$' },
       example: name === 'consumer' ? 'civil-affairs' : 'citizens',
     })),
     {

@@ -52,6 +52,7 @@ interface WithId {
   Params: { id: string };
 }
 
+const codeSchema = { type: 'string', pattern: '^[a-z][a-z0-9_-]{1,62}$' };
 const readingScopes = ['exchange', 'provide', 'admin', 'audit'];
 /** In which states there is something to continue. */
 const renewable: readonly GrantStatus[] = ['active', 'suspended', 'expired'];
@@ -82,9 +83,13 @@ export function registerGrantRoutes(scope: FastifyInstance, options: GoverningOp
 
   /** @throws Problem invalid-request */
   function readEnd(value: string): Date {
-    if (value.length > 10) return readTime('#/valid_until', value)!;
-    if (isCalendarDate(value)) return calendar.startOf(value);
-    throw invalidBody('#/valid_until', { en: 'is not a day that exists', zh: '不是有效的日期' });
+    const pointer = '#/valid_until';
+    if (value.length === 10 && !isCalendarDate(value))
+      throw invalidBody(pointer, { en: 'is not a day that exists', zh: '不是有效的日期' });
+    const end = value.length === 10 ? calendar.startOf(value) : readTime(pointer, value)!;
+    // PostgreSQL does not read what JavaScript writes of later years.
+    if (end.getUTCFullYear() <= 9999) return end;
+    throw invalidBody(pointer, { en: 'is later than the year 9999', zh: '晚于 9999 年' });
   }
 
   scope.get<{ Querystring: GrantQuery }>(
@@ -97,8 +102,8 @@ export function registerGrantRoutes(scope: FastifyInstance, options: GoverningOp
           additionalProperties: false,
           properties: {
             ...listQueryProperties,
-            consumer: { type: 'string', maxLength: 63 },
-            dataset: { type: 'string', maxLength: 63 },
+            consumer: codeSchema,
+            dataset: codeSchema,
             status: { type: 'string', enum: grantStatuses },
           },
         },

@@ -1,5 +1,6 @@
 import type { Act, ActOperation } from '../audit/act.ts';
 import type { Catalogue, Dataset } from '../catalogue/catalogue.ts';
+import { covers } from '../catalogue/concepts.ts';
 import { Problem, type Fault, type Text } from '../errors.ts';
 import { scopeMissing, type AccessToken } from '../identity/access-token.ts';
 import { checkTerms, notInFuture, refuseFaults } from './applications.ts';
@@ -144,13 +145,8 @@ function approvedTerms(
   });
   const dataset = catalogue.findNewest(name)!;
   refuseFaults([
-    ...findNotAppliedFor('fields', dataset, fields, new Set(grant.fields)),
-    ...findNotAppliedFor(
-      'verify_fields',
-      dataset,
-      verify_fields,
-      new Set([...grant.fields, ...grant.verify_fields]),
-    ),
+    ...findNotAppliedFor('fields', dataset, fields, grant.fields),
+    ...findNotAppliedFor('verify_fields', dataset, verify_fields, [...grant.fields, ...grant.verify_fields]),
     ...findTimeFaults(validUntil, new Date(grant.valid_until), now),
   ]);
   return {
@@ -165,14 +161,15 @@ function approvedTerms(
   };
 }
 
+/** A part of what was applied for, since a version split that, is less. */
 function findNotAppliedFor(
   member: string,
   dataset: Dataset,
   names: readonly string[],
-  applied: ReadonlySet<string>,
+  applied: readonly string[],
 ): Fault[] {
-  const concepts = names.map((one) => dataset.concepts.get(one)!.name);
-  return findUnknown(member, concepts, applied, (name) => ({
+  const known = { has: (name: string) => covers({ concept: dataset.concepts.get(name)! }, applied) };
+  return findUnknown(member, names, known, (name) => ({
     en: `${name} was not applied for`,
     zh: `未申请 ${name}`,
   }));

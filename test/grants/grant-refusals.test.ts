@@ -350,6 +350,12 @@ const faults: [what: string, more: object, code: string, pointer: string][] = [
   ['an end that is over', { valid_until: '2026-01-01' }, 'invalid-request', '#/valid_until'],
   ['a day that does not exist', { valid_until: '2027-02-29' }, 'invalid-request', '#/valid_until'],
   ['a time that does not exist', { valid_until: '2027-01-01T25:00:00Z' }, 'invalid-request', '#/valid_until'],
+  [
+    'a time in the year 10000',
+    { valid_until: '9999-12-31T23:59:59-14:00' },
+    'invalid-request',
+    '#/valid_until',
+  ],
   ['a time without a zone', { valid_until: '2027-01-01T00:00:00' }, 'invalid-request', '#/valid_until'],
   ['plain fields, which the provider gives', { plain_fields: ['name'] }, 'invalid-request', '#/plain_fields'],
 ];
@@ -362,6 +368,20 @@ for (const [what, more, code, pointer] of faults)
     const problem = checkProblem(t, answer, { status: 400, code });
     t.equal(problem.errors?.[0]?.pointer, pointer, JSON.stringify(problem.errors));
   });
+
+await t.test('refuses a list by what is no name of anything', async (t) => {
+  for (const query of [
+    'consumer=%00',
+    'dataset=%27',
+    'consumer=Taxation',
+    'status=gone',
+    'status=active&status=applied',
+  ]) {
+    const answer = await test.get(consumer, `/v1/grants?${query}`);
+    judge.checkAnswer(t, 'listGrants', answer);
+    checkProblem(t, answer, { status: 400, code: 'invalid-request' });
+  }
+});
 
 await t.test('suggests the field and the purpose that were probably meant', async (t) => {
   const field = await test.post(consumer, '/v1/grants', { ...application, fields: ['nam'] });
@@ -378,6 +398,12 @@ await t.test('refuses an application that no entry could hold', async (t) => {
     justification: { ...justification, ...Object.fromEntries(text.map((name) => [name, long])) },
   });
   t.ok([400, 413].includes(many.statusCode));
+  const members = await test.post(consumer, '/v1/grants', {
+    ...application,
+    fields: ['constructor', 'tostring'],
+    justification: { constructor: 'x', tostring: 'x' },
+  });
+  checkProblem(t, members, { status: 400, code: 'unknown-field' });
 });
 
 const approvals: [what: string, body: object, code: string, pointer: string][] = [

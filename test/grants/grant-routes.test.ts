@@ -235,6 +235,18 @@ await t.test('may let fields be verified alone that were applied for to be read'
   await test.step(t, consumer, grant, 'withdraw', null);
 });
 
+await t.test('may approve a part of what was applied for, since a version split it', async (t) => {
+  const { id: grant } = await test.apply(t, consumer, {
+    fields: ['household_address'],
+    verify_fields: [],
+    justification: { household_address: 'Where to deliver' },
+    valid_until: '9999-12-31',
+  });
+  const approved = await test.step(t, provider, grant, 'approve', { fields: ['city'] });
+  t.match(approved, { fields: ['city'], valid_until: '9999-12-30T16:00:00.000Z' });
+  await test.step(t, consumer, grant, 'withdraw', null);
+});
+
 await t.test('lets a consumer withdraw what it applied for, and what it was granted', async (t) => {
   const applied = await test.apply(t);
   t.match(await test.step(t, consumer, applied.id, 'withdraw', null), {
