@@ -19,6 +19,7 @@ import { registerExchangeRoutes } from './exchange/routes.ts';
 import { createShedder } from './exchange/shedding.ts';
 import { createGate } from './gate.ts';
 import type { Gateway } from './gateway.ts';
+import { createTurns } from './grants/by-request.ts';
 import { registerGrantRoutes } from './grants/grant-routes.ts';
 import { registerPurposeRoutes } from './grants/purpose-routes.ts';
 import { METHODS } from './http-names.ts';
@@ -89,7 +90,8 @@ export async function buildApp(gateway: Gateway, logTo?: DestinationStream): Pro
       if (version === 1) {
         const { registry } = gateway;
         const calendar = exchanges.limits.calendar;
-        const governing = { registry, catalogue, authority, calendar, secrets, tokens, admit, now };
+        const inTurn = createTurns();
+        const governing = { registry, catalogue, authority, calendar, inTurn, secrets, tokens, admit, now };
         registerCatalogueRoutes(scope, governing);
         registerPurposeRoutes(scope, governing);
         registerGrantRoutes(scope, governing);

@@ -28,10 +28,24 @@ export interface GoverningOptions {
   catalogue: Catalogue;
   authority: AuthorityView;
   calendar: Calendar;
+  /** Has one thing done after the other. */
+  inTurn: InTurn;
   secrets: LogSecrets;
   tokens: Tokens;
   admit: Admit;
   now: () => Date;
+}
+
+export type InTurn = <T>(work: () => Promise<T>) => Promise<T>;
+
+/** Acts change what others were decided under: those of one gateway take turns, instead of undoing each other. */
+export function createTurns(): InTurn {
+  let last: Promise<unknown> = Promise.resolve();
+  return (work) => {
+    const mine = last.then(work);
+    last = mine.catch(() => undefined);
+    return mine;
+  };
 }
 
 /** How often an act is decided again because something changed under it. */
@@ -44,7 +58,16 @@ const maxAttempts = 10;
  * @param decide makes the act of an authority at a time, or throws the Problem that refuses it; has no effect, and may be called several times
  * @throws Problem invalid-request, idempotency-key-reused, audit-unavailable, store-unavailable, and what `decide` throws
  */
-export async function carryOutRequest<T>(
+export function carryOutRequest<T>(
+  options: Pick<GoverningOptions, 'registry' | 'authority' | 'inTurn' | 'now'>,
+  request: FastifyRequest,
+  by: By,
+  decide: (current: Authority, time: Date) => Act | Promise<Act>,
+): Promise<Done<T>> {
+  return options.inTurn(() => carryOutNow(options, request, by, decide));
+}
+
+async function carryOutNow<T>(
   { registry, authority, now }: Pick<GoverningOptions, 'registry' | 'authority' | 'now'>,
   request: FastifyRequest,
   by: By,
@@ -102,7 +125,14 @@ function readOnce(request: FastifyRequest): Once | null {
     });
   return {
     key: digest(key),
-    request: digest(JSON.stringify([request.method, request.url, request.body ?? null])),
+    request: digest(
+      JSON.stringify([
+        request.method,
+        request.url,
+        request.headers['exchange-official'] ?? null,
+        request.body ?? null,
+      ]),
+    ),
   };
 }
 

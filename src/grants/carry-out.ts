@@ -28,9 +28,9 @@ export async function carryOut<T>(
   act: Act,
   under: { authority: number | null; once: Once | null } = { authority: null, once: null },
 ): Promise<Done<T> | null> {
-  const { leaf, changesAuthority } = encodeAct(actor, act);
+  const { leaf } = encodeAct(actor, act);
   const { rows } = await sql<Done<T>>`
-    select entry, answer from registry.carry_out(${under.authority}, ${leaf.bytes}, ${leaf.hash}, ${changesAuthority},
+    select entry, answer from registry.carry_out(${under.authority}, ${leaf.bytes}, ${leaf.hash},
       ${under.once?.key ?? null}, ${under.once?.request ?? null})`.execute(database);
   return rows[0] ?? null;
 }

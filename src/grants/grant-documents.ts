@@ -355,10 +355,10 @@ export const historyOperation: Operation = {
   operationId: 'getGrantHistory',
   summary: 'What was done to a grant, and by whom',
   tags,
-  parameters: [idParameter, language],
+  parameters: [idParameter, ...listParameters, language],
   responses: {
     200: {
-      description: 'Every act, the oldest first.',
+      description: 'A page of acts, the oldest first.',
       headers,
       content: json(pageSchema(actSchema), {
         items: [
@@ -377,7 +377,7 @@ export const historyOperation: Operation = {
         next: null,
       }),
     },
-    ...problems(['not-found', ...refusals]),
+    ...problems(['invalid-request', 'not-found', ...refusals]),
   },
 };
 

@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandle
 import { answer } from '../answer.ts';
 import { readTime } from '../audit/filter-body.ts';
 import { readOfficial } from '../audit/query-entry.ts';
+import type { Dataset } from '../catalogue/catalogue.ts';
 import { isCalendarDate } from '../catalogue/formats.ts';
 import { checkSaid } from '../catalogue/said.ts';
 import { Problem, storeUnavailable } from '../errors.ts';
@@ -131,13 +132,20 @@ export function registerGrantRoutes(scope: FastifyInstance, options: GoverningOp
     async (request, reply) => answer(reply, await getGrant(request.params.id, readToken(request))),
   );
 
-  scope.get<WithId>(
+  scope.get<WithId & { Querystring: ListQuery }>(
     '/v1/grants/:id/history',
-    { onRequest: requiring(...readingScopes), schema: documented(historyOperation) },
+    {
+      onRequest: requiring(...readingScopes),
+      schema: documented(historyOperation, {
+        querystring: { type: 'object', additionalProperties: false, properties: listQueryProperties },
+      }),
+    },
     async (request, reply) => {
-      const { id } = await getGrant(request.params.id, readToken(request));
-      const items = await listActs(registry, id).catch(storeUnavailable);
-      return answer(reply, { items, next: null });
+      const token = readToken(request);
+      const { id } = await getGrant(request.params.id, token);
+      const page = readPage(request.query, { secrets, now }, { client: token.clientId, history: id });
+      const { acts, next } = await listActs(registry, id, page).catch(storeUnavailable);
+      return answer(reply, { items: acts, next: page.next(next) });
     },
   );
 
@@ -161,7 +169,8 @@ export function registerGrantRoutes(scope: FastifyInstance, options: GoverningOp
         requireConsumer(grant, token);
         if (!renewable.includes(grant.status))
           throw new Problem('grant-state-conflict', { status: grant.status });
-        return { ...renewed(grant, request.body), validUntil: readEnd(request.body.valid_until) };
+        const renewal = renewed(grant, request.body, catalogue.findNewest(grant.dataset));
+        return { ...renewal, validUntil: readEnd(request.body.valid_until) };
       }),
   );
 
@@ -225,10 +234,14 @@ function seenBy({ scopes, department }: AccessToken): GrantsSeen {
 }
 
 /** What a renewal asks for. @throws Problem invalid-request where neither it nor the old grant says it */
-function renewed(grant: GrantSummary, body: RenewalBody): Omit<Application, 'validUntil'> {
+function renewed(
+  grant: GrantSummary,
+  body: RenewalBody,
+  dataset: Dataset | null,
+): Omit<Application, 'validUntil'> {
   const {
     legal_basis = grant.legal_basis,
-    justification = grant.justification,
+    justification = stillJustified(grant, dataset),
     expected_volume = grant.expected_volume,
   } = body;
   const missing = Object.entries({ legal_basis, justification, expected_volume }).find(
@@ -239,9 +252,9 @@ function renewed(grant: GrantSummary, body: RenewalBody): Omit<Application, 'val
       en: 'must be said: the old grant does not say it',
       zh: '必须给出：原授权没有该内容',
     });
-  const { dataset, fields, verify_fields, purposes, id } = grant;
+  const { fields, verify_fields, purposes, id } = grant;
   return {
-    dataset,
+    dataset: grant.dataset,
     fields,
     verify_fields,
     purposes,
@@ -250,4 +263,14 @@ function renewed(grant: GrantSummary, body: RenewalBody): Omit<Application, 'val
     expected_volume: expected_volume!,
     renews: id,
   };
+}
+
+/** Of the reasons of an application, those for what was granted of it. */
+function stillJustified(grant: GrantSummary, dataset: Dataset | null): Record<string, string> | null {
+  if (grant.justification === null) return null;
+  const granted = [...grant.fields, ...grant.verify_fields];
+  const reasons = Object.entries(grant.justification).filter(([name]) =>
+    granted.includes(dataset?.concepts.get(name)?.name ?? name),
+  );
+  return Object.fromEntries(reasons);
 }

@@ -61,6 +61,7 @@ export function registerPurposeRoutes(scope: FastifyInstance, options: Governing
     async (request, reply) => {
       const token = tokens.verify(request.headers.authorization);
       const { requires = [], confidential_days = 0, ...named } = request.body;
+      checkSaid('#/code', named.code);
       checkSaid('#/title/zh', named.title.zh);
       checkSaid('#/title/en', named.title.en);
       checkSaid('#/legal_basis', named.legal_basis);

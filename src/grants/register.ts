@@ -127,15 +127,25 @@ function select(database: Database, filter: GrantFilter & { id?: string }, seen:
   );
 }
 
-/** What was done to a grant, in order. */
-export async function listActs(database: Database, id: string): Promise<GrantAct[]> {
+/** A page of what was done to a grant, in order: after the act of an entry, or from the first. */
+export async function listActs(
+  database: Database,
+  id: string,
+  page: { after: number | null; limit: number },
+): Promise<{ acts: GrantAct[]; next: number | null }> {
   const rows = await database
     .selectFrom('registry.grant_act')
     .select(['entry', 'act', 'status'])
     .where('grant_id', '=', id)
+    .where('entry', '>', page.after ?? -1)
     .orderBy('entry')
+    .limit(page.limit + 1)
     .execute();
-  return rows.map(({ entry, act, status }) => presentAct(entry, act, status));
+  const shown = rows.slice(0, page.limit);
+  return {
+    acts: shown.map(({ entry, act, status }) => presentAct(entry, act, status)),
+    next: rows.length > page.limit ? shown.at(-1)!.entry : null,
+  };
 }
 
 function presentAct(entry: number, act: StoredAct, status: StoredGrantStatus): GrantAct {

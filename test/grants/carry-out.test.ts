@@ -9,9 +9,11 @@ import { actor, checkAuditLog, createDatabase } from '../helper.ts';
 import { countEntries, readVersion } from '../audit/log.ts';
 
 const test = await createDatabase(t);
+const { database } = test;
 /** What a gateway may do. */
-const { database, pool, close } = openDatabase(test.gatewayUrl, 'test', { maxConnections: 2 });
-t.teardown(close);
+const gateway = openDatabase(test.gatewayUrl, 'test', { maxConnections: 2 });
+const { pool } = gateway;
+t.teardown(gateway.close);
 
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
 const onceOf = (key: string, request: string): Once => ({ key: digest(key), request: digest(request) });
@@ -128,7 +130,12 @@ await t.test('leads a grant from one state to the next, and remembers each', asy
   );
   t.match(withdrawn!.answer, { status: 'withdrawn', reason: null, decided_by: actor.client });
   t.strictSame(
-    (await listActs(database, id)).map(({ act, status, entry, client }) => ({ act, status, entry, client })),
+    (await listActs(database, id, { after: null, limit: 10 })).acts.map(({ act, status, entry, client }) => ({
+      act,
+      status,
+      entry,
+      client,
+    })),
     [
       { act: 'apply', status: 'applied', entry: applied!.entry, client: actor.client },
       { act: 'approve', status: 'active', entry: approved!.entry, client: actor.client },
@@ -182,11 +189,37 @@ await t.test('refuses bytes whose hash is another, and what is no act on purpose
   const before = await state();
   const { leaf } = encodeAct(actor, purpose('forged'));
   const call = (bytes: Buffer, hash: Buffer): Promise<unknown> =>
-    pool.query('select registry.carry_out(null, $1, $2, true, null, null)', [bytes, hash]);
+    test.pool.query('select registry.carry_out(null, $1, $2, null, null)', [bytes, hash]);
   await t.rejects(call(leaf.bytes, Buffer.alloc(32)), { code: '22000' });
   const { leaf: other } = encodeAct(actor, { operation: 'load', details: {} });
-  await t.rejects(call(other.bytes, other.hash), { code: '20000' });
+  await t.rejects(call(other.bytes, other.hash), { code: '22000' });
+  for (const [was, status] of [
+    ['revoked', 'active'],
+    ['rejected', 'active'],
+    ['applied', 'suspended'],
+  ]) {
+    const { leaf: step } = encodeAct(actor, change(randomUUID(), 'grant-approve', { was, status }));
+    await t.rejects(call(step.bytes, step.hash), { code: '22000', message: 'there is no such step' });
+  }
   t.strictSame(await state(), before);
+});
+
+await t.test('lets a gateway make no grant by itself, and decide nothing without an authority', async (t) => {
+  const before = await state();
+  const owners = { code: '42501', message: 'only the owner may do that' };
+  const authority = await readVersion(test);
+  const id = randomUUID();
+  const { details } = application(id);
+  const made = {
+    ...application(id),
+    operation: 'grant-add',
+    details: { ...details, status: 'active' },
+  } as Act;
+  await t.rejects(carryOut(gateway.database, actor, made, { authority, once: null }), owners);
+  await t.rejects(carryOut(gateway.database, actor, purpose('no-authority')), owners);
+  t.strictSame(await state(), before);
+  const done = await carryOut(gateway.database, actor, application(id), { authority, once: null });
+  t.type(done!.entry, 'number', 'what departments do, it may');
 });
 
 await t.test('is the only way by which a gateway writes purposes and grants', async (t) => {

@@ -519,6 +519,8 @@ await t.test('takes a step once under a key, and answers it the same, whatever c
   judge.checkAnswer(t, 'approveGrant', other);
   checkProblem(t, other, { status: 422, code: 'idempotency-key-reused' });
   t.equal(await countEntries(test), before);
+  const byAnother = await test.post(consumer, '/v1/grants', application, { ...once, official: 'clerk-2' });
+  checkProblem(t, byAnother, { status: 422, code: 'idempotency-key-reused' });
   const others = await test.post(otherConsumer, '/v1/grants', application, once);
   t.equal(others.statusCode, 201, "another client's key is another");
   t.not(others.json<{ id: string }>().id, id);

@@ -84,6 +84,7 @@ await t.test('a purpose is good for a request at once', async (t) => {
 const refusals: [what: string, body: object, pointer: string][] = [
   ['a code in capitals', { ...purpose, code: 'Housing' }, '#/code'],
   ['a code that is too long', { ...purpose, code: 'h'.repeat(64) }, '#/code'],
+  ["a code that holds somebody's id", { ...purpose, code: 'a-11010519491231002x' }, '#/code'],
   ['no code', { title: purpose.title, legal_basis: 'law' }, '#'],
   ['a title in one language', { ...purpose, title: { zh: '住' } }, '#/title'],
   ['a blank title', { ...purpose, code: 'new', title: { zh: ' ', en: 'x' } }, '#/title/zh'],

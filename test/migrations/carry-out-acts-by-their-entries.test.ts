@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import t, { type Test } from 'tap';
 import { migrate } from '../../src/audit/migrate.ts';
 import { encodeEntry, type Entry } from '../../src/audit/entry.ts';
@@ -36,6 +36,17 @@ await t.test('finds the history of the grants that there are in the log, indexed
   await enter(before, { ...act, operation: 'grant-add', grants: [second], details: added });
   await enter(before, { ...act, operation: 'grant-revoke', grants: [first], details: { reason: 'misuse' } });
   await enter(before, { ...act, operation: 'grant-revoke', grants: [randomUUID()], details: {} });
+  // Planted by whoever could append: no act, not readable, or of a state that there is not.
+  for (const planted of [
+    '{"kind":"grant"',
+    `{"kind":"grant","operation":"grant-add","grants":["${second}"],"x":1e999999}`,
+  ]) {
+    const bytes = Buffer.from(planted);
+    const hash = createHash('sha256')
+      .update(Buffer.concat([Buffer.of(0), bytes]))
+      .digest();
+    await before.pool.query('select audit.append_act($1, $2, false)', [bytes, hash]);
+  }
   await migrate(before.adminUrl);
   const { rows } = await before.pool.query(
     `select grant_id, entry::int, status, act ->> 'operation' as operation, act #>> '{details,reason}' as reason
