@@ -100,7 +100,7 @@ const datasetParameter = {
   required: true,
   description: 'The name of a dataset.',
   schema: { type: 'string' },
-  example: 'citizens',
+  example: 'example',
 };
 
 export const listOperation: Operation = {

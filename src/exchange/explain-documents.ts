@@ -93,7 +93,7 @@ export const explainOperation: Operation = {
   requestBody: {
     required: true,
     content: json(explainBodySchema, {
-      dataset: 'citizens',
+      dataset: 'example',
       purpose: 'marriage-registration',
       fields: ['name', 'ethnicity'],
     }),
@@ -111,7 +111,7 @@ export const explainOperation: Operation = {
         },
         {
           consumer: 'civil-affairs',
-          dataset: 'citizens',
+          dataset: 'example',
           version: 2,
           purpose: 'marriage-registration',
           operation: 'read',

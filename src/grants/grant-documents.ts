@@ -207,7 +207,7 @@ const actSchema = {
 };
 
 const application = {
-  dataset: 'citizens',
+  dataset: 'example',
   fields: ['name', 'birth_date'],
   purposes: ['marriage-registration'],
   legal_basis: '婚姻登记条例',
@@ -218,7 +218,7 @@ const application = {
 const example = {
   id: '0e7a9f3e-2a0b-4c8e-9d53-6d0a3f1a8b11',
   consumer: 'civil-affairs',
-  dataset: 'citizens',
+  dataset: 'example',
   provider: 'public-security',
   fields: ['birth_date', 'name'],
   plain_fields: [],
@@ -317,7 +317,7 @@ export const listOperation: Operation = {
       required: false,
       description: `Only those of this ${name}.`,
       schema: { type: 'string', pattern: '^[a-z][a-z0-9_-]{1,62}$' },
-      example: name === 'consumer' ? 'civil-affairs' : 'citizens',
+      example: name === 'consumer' ? 'civil-affairs' : 'example',
     })),
     {
       name: 'status',
