@@ -18,7 +18,7 @@ const partitionsEveryMs = 60_000;
  * @param onFailure hears of each step that failed
  */
 export function startIndexStage(pool: pg.Pool, onFailure: () => void): IndexStage {
-  let stopped = false;
+  const ended = new AbortController();
   let partitionsMadeAtMs = 0;
   let stepEntries = maxStepEntries;
 
@@ -36,7 +36,7 @@ export function startIndexStage(pool: pg.Pool, onFailure: () => void): IndexStag
   }
 
   async function run(): Promise<void> {
-    while (!stopped) {
+    while (!ended.signal.aborted) {
       const asked = stepEntries;
       const sinceMs = performance.now();
       const taken = await step().catch(() => {
@@ -46,14 +46,15 @@ export function startIndexStage(pool: pg.Pool, onFailure: () => void): IndexStag
       // Entries with many subjects take longer, and no step may come near the time that a statement has.
       const slow = taken === null || performance.now() - sinceMs > maxStepMs;
       stepEntries = slow ? Math.max(1, asked >> 1) : Math.min(maxStepEntries, asked * 2);
-      if ((taken === null || taken < asked) && !stopped) await sleep(pauseMs);
+      if (taken === null || taken < asked)
+        await sleep(pauseMs, undefined, { signal: ended.signal }).catch(() => undefined);
     }
   }
 
   const running = run();
   return {
     async stop() {
-      stopped = true;
+      ended.abort();
       await running;
     },
   };

@@ -63,7 +63,7 @@ export function startPublishStage(options: PublishOptions): PublishStage {
   const { pool, key, keys, fileOf, after, objection = () => null, onSucceeded, onFault, onFailure } = options;
   const origin = keys.own.name;
   const continuity = openContinuity(keys, fileOf);
-  let stopped = false;
+  const ended = new AbortController();
   let succeeded = false;
   let fault: string | null = null;
   let behindSinceMs: number | null = null;
@@ -78,13 +78,14 @@ export function startPublishStage(options: PublishOptions): PublishStage {
 
   async function run(): Promise<void> {
     await after;
-    while (!stopped && fault === null) {
+    while (!ended.signal.aborted && fault === null) {
       const more = await step().catch((error: unknown) => {
         takeFailure(error);
         return null;
       });
       behindSinceMs = more === false ? null : (behindSinceMs ?? performance.now());
-      if (more !== true && !stopped && fault === null) await sleep(pauseMs);
+      if (more !== true && fault === null)
+        await sleep(pauseMs, undefined, { signal: ended.signal }).catch(() => undefined);
     }
   }
 
@@ -214,7 +215,7 @@ export function startPublishStage(options: PublishOptions): PublishStage {
     fault: () => fault ?? objection(),
     behindMs: () => (behindSinceMs === null ? 0 : performance.now() - behindSinceMs),
     async stop() {
-      stopped = true;
+      ended.abort();
       await running;
     },
   };
