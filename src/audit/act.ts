@@ -32,26 +32,17 @@ function userName(): string {
 }
 
 /**
- * Every act that governs, by its operation: the kind of its entry, and whether it changes who may see what, so that
- * every exchange decided before it is decided again. What is done without a line here can't be entered, and
- * `test/governing-acts.test.ts` asks of every command which of these it is.
+ * Acts that are entered in the transaction that carries them out, by their operation: the kind of the entry, and whether
+ * it changes who may see what, so that every exchange decided before it is decided again. What is done without a line
+ * here or below can't be entered, and `test/governing-acts.test.ts` asks of every command and route which of these it is.
  */
-const acts = {
+const enteredActs = {
   'department-add': { kind: 'client', changesAuthority: true },
   'client-add': { kind: 'client', changesAuthority: true },
   'client-revoke': { kind: 'client', changesAuthority: true },
   'idp-add': { kind: 'client', changesAuthority: true },
   'idp-keys': { kind: 'client', changesAuthority: true },
   'idp-remove': { kind: 'client', changesAuthority: true },
-  'purpose-add': { kind: 'purpose', changesAuthority: true },
-  'grant-add': { kind: 'grant', changesAuthority: true },
-  'grant-apply': { kind: 'grant', changesAuthority: false },
-  'grant-approve': { kind: 'grant', changesAuthority: true },
-  'grant-reject': { kind: 'grant', changesAuthority: false },
-  'grant-suspend': { kind: 'grant', changesAuthority: true },
-  'grant-resume': { kind: 'grant', changesAuthority: true },
-  'grant-revoke': { kind: 'grant', changesAuthority: true },
-  'grant-withdraw': { kind: 'grant', changesAuthority: true },
   'log-key-change': { kind: 'key', changesAuthority: true },
   'log-reopen': { kind: 'origin', changesAuthority: true },
   load: { kind: 'load', changesAuthority: false },
@@ -61,34 +52,56 @@ const acts = {
   'dataset-impact': { kind: 'query', changesAuthority: false },
 } as const satisfies Record<string, { kind: Entry['kind']; changesAuthority: boolean }>;
 
-/** The operations of acts that govern, as their entries name them. */
-export type ActOperation = keyof typeof acts;
+/** Acts that the database carries out by what their entries say, with the kind of the entry. */
+const carriedOutActs = {
+  'purpose-add': 'purpose',
+  'grant-add': 'grant',
+  'grant-apply': 'grant',
+  'grant-approve': 'grant',
+  'grant-reject': 'grant',
+  'grant-suspend': 'grant',
+  'grant-resume': 'grant',
+  'grant-revoke': 'grant',
+  'grant-withdraw': 'grant',
+} as const satisfies Record<string, Entry['kind']>;
 
-export const actOperations = Object.keys(acts) as ActOperation[];
+type EnteredOperation = keyof typeof enteredActs;
+export type CarriedOutOperation = keyof typeof carriedOutActs;
+
+/** The operations of acts that govern, as their entries name them. */
+export const actOperations: string[] = [...Object.keys(enteredActs), ...Object.keys(carriedOutActs)];
 
 /** What an act says of itself. Details have the whole terms, and never a secret. */
-export type Act = Pick<
+type Act<Operation> = Pick<
   Entry,
   'provider' | 'dataset' | 'version' | 'purpose' | 'grants' | 'records' | 'details'
 > & {
-  operation: ActOperation;
+  operation: Operation;
 };
+type EnteredAct = Act<EnteredOperation>;
+export type CarriedOutAct = Act<CarriedOutOperation>;
 
 /**
  * Enters an act that governs, in the transaction that carries it out: both become durable, or neither.
  *
  * @returns the entry's index
  */
-export async function enterAct(transaction: Transaction<Tables>, actor: Actor, act: Act): Promise<number> {
-  const { leaf, changesAuthority } = encodeAct(actor, act);
+export async function enterAct(
+  transaction: Transaction<Tables>,
+  actor: Actor,
+  act: EnteredAct,
+): Promise<number> {
+  const { changesAuthority } = enteredActs[act.operation];
+  const leaf = encodeEntered(actor, act);
   const { rows } = await sql<{ index: number }>`
     select audit.append_act(${leaf.bytes}, ${leaf.hash}, ${changesAuthority}) as index`.execute(transaction);
   return rows[0]!.index;
 }
 
 /** The same on a plain connection, inside the transaction that it has begun. */
-export async function enterActBy(client: pg.ClientBase, actor: Actor, act: Act): Promise<number> {
-  const { leaf, changesAuthority } = encodeAct(actor, act);
+export async function enterActBy(client: pg.ClientBase, actor: Actor, act: EnteredAct): Promise<number> {
+  const { changesAuthority } = enteredActs[act.operation];
+  const leaf = encodeEntered(actor, act);
   const { rows } = await client.query<{ index: number }>('select audit.append_act($1, $2, $3) as index', [
     leaf.bytes,
     leaf.hash,
@@ -107,8 +120,8 @@ const maxAttempts = 10;
  * @returns the entry's index
  * @throws UserError when the connection may not write, or authority changes all the time
  */
-export async function enterLook(client: pg.ClientBase, actor: Actor, act: Act): Promise<number> {
-  const { leaf } = encodeAct(actor, act);
+export async function enterLook(client: pg.ClientBase, actor: Actor, act: EnteredAct): Promise<number> {
+  const leaf = encodeEntered(actor, act);
   try {
     for (let attempt = 0; attempt < maxAttempts; attempt++) {
       const { rows } = await client.query<{ index: number | null }>(
@@ -129,9 +142,15 @@ export async function enterLook(client: pg.ClientBase, actor: Actor, act: Act): 
   throw new UserError('the look could not be entered in the audit log: try again');
 }
 
-/** An act's entry, and whether it changes who may see what. @throws RangeError when it is larger than a leaf may be */
-export function encodeAct(actor: Actor, act: Act): { leaf: Leaf; changesAuthority: boolean } {
-  const { kind, changesAuthority } = acts[act.operation];
-  const leaf = encodeEntry({ id: randomUUID(), time: new Date(), ...act, ...actor, kind, outcome: 'done' });
-  return { leaf, changesAuthority };
+function encodeEntered(actor: Actor, act: EnteredAct): Leaf {
+  return encode(enteredActs[act.operation].kind, actor, act);
+}
+
+/** The entry of an act that the database carries out. @throws RangeError when it is larger than a leaf may be */
+export function encodeCarriedOut(actor: Actor, act: CarriedOutAct): Leaf {
+  return encode(carriedOutActs[act.operation], actor, act);
+}
+
+function encode(kind: Entry['kind'], actor: Actor, act: Act<string>): Leaf {
+  return encodeEntry({ id: randomUUID(), time: new Date(), ...act, ...actor, kind, outcome: 'done' });
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Act } from '../audit/act.ts';
+import type { CarriedOutAct } from '../audit/act.ts';
 import type { Calendar } from '../calendar.ts';
 import type { Catalogue, Dataset } from '../catalogue/catalogue.ts';
 import { Problem, type Fault } from '../errors.ts';
@@ -41,7 +41,7 @@ export function applying(
   consumer: string,
   application: Application,
   { purposes, now }: { purposes: Iterable<string>; now: Date },
-): Act {
+): CarriedOutAct {
   const { fields, verify_fields, legal_basis, justification, expected_volume, validUntil } = application;
   checkTerms(catalogue, purposes, application);
   const dataset = catalogue.findNewest(application.dataset)!;

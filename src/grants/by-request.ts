@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { answer } from '../answer.ts';
 import { maxEntryBytes, type LogSecrets } from '../audit/entry.ts';
-import type { Act } from '../audit/act.ts';
+import type { CarriedOutAct } from '../audit/act.ts';
 import { actorOf } from '../audit/query-entry.ts';
 import type { Calendar } from '../calendar.ts';
 import type { Catalogue } from '../catalogue/catalogue.ts';
@@ -62,7 +62,7 @@ export function carryOutRequest<T>(
   options: Pick<GoverningOptions, 'registry' | 'authority' | 'inTurn' | 'now'>,
   request: FastifyRequest,
   by: By,
-  decide: (current: Authority, time: Date) => Act | Promise<Act>,
+  decide: (current: Authority, time: Date) => CarriedOutAct | Promise<CarriedOutAct>,
 ): Promise<Done<T>> {
   return options.inTurn(() => carryOutNow(options, request, by, decide));
 }
@@ -71,7 +71,7 @@ async function carryOutNow<T>(
   { registry, authority, now }: Pick<GoverningOptions, 'registry' | 'authority' | 'now'>,
   request: FastifyRequest,
   by: By,
-  decide: (current: Authority, time: Date) => Act | Promise<Act>,
+  decide: (current: Authority, time: Date) => CarriedOutAct | Promise<CarriedOutAct>,
 ): Promise<Done<T>> {
   const once = readOnce(request);
   const time = now();

@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import { encodeAct, type Act, type Actor } from '../audit/act.ts';
+import { encodeCarriedOut, type Actor, type CarriedOutAct } from '../audit/act.ts';
 import type { Database } from '../db/database.ts';
 
 /** A key under which a client has something done once, and a digest of the request that came with it. */
@@ -25,10 +25,10 @@ export interface Done<T> {
 export async function carryOut<T>(
   database: Database,
   actor: Actor,
-  act: Act,
+  act: CarriedOutAct,
   under: { authority: number | null; once: Once | null } = { authority: null, once: null },
 ): Promise<Done<T> | null> {
-  const { leaf } = encodeAct(actor, act);
+  const leaf = encodeCarriedOut(actor, act);
   const { rows } = await sql<Done<T>>`
     select entry, answer from registry.carry_out(${under.authority}, ${leaf.bytes}, ${leaf.hash},
       ${under.once?.key ?? null}, ${under.once?.request ?? null})`.execute(database);

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Act, Actor } from '../audit/act.ts';
+import type { Actor, CarriedOutAct } from '../audit/act.ts';
 import type { Catalogue } from '../catalogue/catalogue.ts';
 import type { Database } from '../db/database.ts';
 import { UserError } from '../errors.ts';
@@ -119,5 +119,5 @@ function revocation(
     dataset,
     grants: [grant.id],
     details: { consumer, was: status, status: 'revoked', ...(reason !== null && { reason }) },
-  } as const satisfies Act;
+  } as const satisfies CarriedOutAct;
 }

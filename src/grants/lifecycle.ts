@@ -1,4 +1,4 @@
-import type { Act, ActOperation } from '../audit/act.ts';
+import type { CarriedOutAct, CarriedOutOperation } from '../audit/act.ts';
 import type { Catalogue, Dataset } from '../catalogue/catalogue.ts';
 import { covers } from '../catalogue/concepts.ts';
 import { Problem, type Fault, type Text } from '../errors.ts';
@@ -11,7 +11,7 @@ import { conceptsOf, findUnknown, sortedOnce } from './terms.ts';
 export type GrantStep = 'approve' | 'reject' | 'suspend' | 'resume' | 'revoke' | 'withdraw';
 
 interface Step {
-  operation: ActOperation;
+  operation: CarriedOutOperation;
   from: readonly GrantStatus[];
   to: Exclude<GrantStatus, 'expired' | 'applied'>;
   /** Who takes it: the provider, where that lets its time pass an administrator; either of them; or the consumer. */
@@ -63,7 +63,7 @@ export function takeStep(
   grant: GrantSummary,
   by: { token: AccessToken; now: Date },
   { approval, reason, catalogue }: { approval?: Approval; reason?: string | undefined; catalogue: Catalogue },
-): Act {
+): CarriedOutAct {
   const { operation, from, to } = steps[step];
   if (!from.includes(grant.status)) throw new Problem('grant-state-conflict', { status: grant.status });
   checkRight(step, grant, by);

@@ -1,4 +1,4 @@
-import type { Act, Actor } from '../audit/act.ts';
+import type { Actor, CarriedOutAct } from '../audit/act.ts';
 import type { Database } from '../db/database.ts';
 import { UserError, type Text } from '../errors.ts';
 import { checkCode, checkText } from '../identity/registry.ts';
@@ -40,7 +40,7 @@ export function registration({ code, title, legal_basis, requires, confidential_
     operation: 'purpose-add',
     purpose: code,
     details: { title: { ...title }, legal_basis, requires: sortedOnce(requires), confidential_days },
-  } as const satisfies Act;
+  } as const satisfies CarriedOutAct;
 }
 
 export async function listPurposes(database: Database): Promise<PurposeSummary[]> {

@@ -1,12 +1,12 @@
 import { createHash, randomUUID } from 'node:crypto';
 import t, { type Test } from 'tap';
-import { encodeAct, type Act } from '../../src/audit/act.ts';
+import { encodeCarriedOut, type CarriedOutAct, type CarriedOutOperation } from '../../src/audit/act.ts';
 import { openDatabase } from '../../src/db/database.ts';
 import { carryOut, type Once } from '../../src/grants/carry-out.ts';
 import { registration } from '../../src/grants/purposes.ts';
 import { listActs, type GrantRow } from '../../src/grants/register.ts';
 import { actor, checkAuditLog, createDatabase } from '../helper.ts';
-import { countEntries, readVersion } from '../audit/log.ts';
+import { countEntries, newLeaf, readVersion } from '../audit/log.ts';
 
 const test = await createDatabase(t);
 const { database } = test;
@@ -18,7 +18,7 @@ t.teardown(gateway.close);
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
 const onceOf = (key: string, request: string): Once => ({ key: digest(key), request: digest(request) });
 
-function purpose(code: string): Act {
+function purpose(code: string): CarriedOutAct {
   const title = { en: 'A purpose', zh: '用途' };
   return registration({
     code,
@@ -29,7 +29,7 @@ function purpose(code: string): Act {
   });
 }
 
-function application(id: string): Act {
+function application(id: string): CarriedOutAct {
   return {
     operation: 'grant-apply',
     provider: 'public-security',
@@ -52,7 +52,7 @@ function application(id: string): Act {
   };
 }
 
-function change(id: string, operation: Act['operation'], details: Record<string, unknown>): Act {
+function change(id: string, operation: CarriedOutOperation, details: Record<string, unknown>): CarriedOutAct {
   return { operation, provider: 'public-security', dataset: 'citizens', grants: [id], details };
 }
 
@@ -187,18 +187,18 @@ await t.test('forgets a key after a day', async (t) => {
 
 await t.test('refuses bytes whose hash is another, and what is no act on purposes or grants', async (t) => {
   const before = await state();
-  const { leaf } = encodeAct(actor, purpose('forged'));
+  const leaf = encodeCarriedOut(actor, purpose('forged'));
   const call = (bytes: Buffer, hash: Buffer): Promise<unknown> =>
     test.pool.query('select registry.carry_out(null, $1, $2, null, null)', [bytes, hash]);
   await t.rejects(call(leaf.bytes, Buffer.alloc(32)), { code: '22000' });
-  const { leaf: other } = encodeAct(actor, { operation: 'load', details: {} });
+  const other = newLeaf({ kind: 'load', operation: 'load', client: 'somebody' });
   await t.rejects(call(other.bytes, other.hash), { code: '22000' });
   for (const [was, status] of [
     ['revoked', 'active'],
     ['rejected', 'active'],
     ['applied', 'suspended'],
   ]) {
-    const { leaf: step } = encodeAct(actor, change(randomUUID(), 'grant-approve', { was, status }));
+    const step = encodeCarriedOut(actor, change(randomUUID(), 'grant-approve', { was, status }));
     await t.rejects(call(step.bytes, step.hash), { code: '22000', message: 'there is no such step' });
   }
   t.strictSame(await state(), before);
@@ -214,7 +214,7 @@ await t.test('lets a gateway make no grant by itself, and decide nothing without
     ...application(id),
     operation: 'grant-add',
     details: { ...details, status: 'active' },
-  } as Act;
+  } as CarriedOutAct;
   await t.rejects(carryOut(gateway.database, actor, made, { authority, once: null }), owners);
   await t.rejects(carryOut(gateway.database, actor, purpose('no-authority')), owners);
   t.strictSame(await state(), before);
