@@ -138,6 +138,14 @@ export const errorTable = {
       zh: '以下字段未获用于 {purpose} 的授权：{fields}。未提供任何数据。',
     },
   },
+  'step-not-yours': {
+    status: 403,
+    title: { en: 'This step is not yours to take', zh: '无权对该授权执行此操作' },
+    detail: {
+      en: 'Department {department} may not do that with this grant: {rule}.',
+      zh: '部门 {department} 不能对该授权执行此操作：{rule}。',
+    },
+  },
   'record-absent': {
     status: 404,
     title: { en: 'There is no such record', zh: '没有该记录' },

@@ -112,6 +112,8 @@ function makeExample(code: ErrorCode): object {
     format: 'id',
     purpose: 'example-purpose',
     status: 'revoked',
+    department: 'example-department',
+    rule: { en: 'only the consumer withdraws and renews', zh: '只有申请部门可以撤回和续期' },
     consumer: 'example-department',
     scope: 'exchange',
     allow: 'POST',

@@ -301,7 +301,7 @@ export const renewOperation: Operation = {
       headers: { ...doneHeaders, Location: { description: 'Where it is.', schema: { type: 'string' } } },
       content: json(grantSchema, { ...example, renews: '5b0c1b7e-6f0e-4a55-9a2e-3a1c1c7d1f02' }),
     },
-    ...problems(['unknown-field', 'not-found', 'grant-state-conflict', ...actRefusals]),
+    ...problems(['unknown-field', 'not-found', 'grant-state-conflict', 'step-not-yours', ...actRefusals]),
   },
 };
 
@@ -428,6 +428,7 @@ export function stepOperation(step: GrantStep): Operation {
         ...(step === 'approve' ? (['unknown-field'] as const) : []),
         'not-found',
         'grant-state-conflict',
+        'step-not-yours',
         ...actRefusals,
       ]),
     },

@@ -2,7 +2,7 @@ import type { CarriedOutAct, CarriedOutOperation } from '../audit/act.ts';
 import type { Catalogue, Dataset } from '../catalogue/catalogue.ts';
 import { covers } from '../catalogue/concepts.ts';
 import { Problem, type Fault, type Text } from '../errors.ts';
-import { scopeMissing, type AccessToken } from '../identity/access-token.ts';
+import type { AccessToken } from '../identity/access-token.ts';
 import { checkTerms, notInFuture, refuseFaults } from './applications.ts';
 import type { GrantStatus, GrantSummary } from './register.ts';
 import { conceptsOf, findUnknown, sortedOnce } from './terms.ts';
@@ -56,7 +56,7 @@ export interface Approval {
 /**
  * The act of a step, by somebody who may see the grant.
  *
- * @throws Problem grant-state-conflict, scope-missing where it is not theirs to take, invalid-request, unknown-field
+ * @throws Problem grant-state-conflict, step-not-yours, invalid-request, unknown-field
  */
 export function takeStep(
   step: GrantStep,
@@ -82,7 +82,7 @@ export function takeStep(
   };
 }
 
-/** @throws Problem scope-missing that explains the rule */
+/** @throws Problem step-not-yours */
 function checkRight(
   step: GrantStep,
   grant: GrantSummary,
@@ -96,17 +96,17 @@ function checkRight(
   const isProvider = token.scopes.includes('provide') && grant.provider === token.department;
   const isAdmin = token.scopes.includes('admin');
   if (by === 'provider or admin') {
-    if (!isProvider && !isAdmin) throw notTheirs(rules.provider, grant);
+    if (!isProvider && !isAdmin) throw notTheirs(token, rules.provider, grant.provider);
     return;
   }
   const isOverdue = grant.status === 'applied' && grant.due !== null && new Date(grant.due) <= now;
-  if (!isProvider && !(isAdmin && isOverdue)) throw notTheirs(rules.decider, grant);
-  if (grant.consumer === token.department && step !== 'suspend') throw notTheirs(rules.own, grant);
+  if (!isProvider && !(isAdmin && isOverdue)) throw notTheirs(token, rules.decider, grant.provider);
+  if (grant.consumer === token.department && step !== 'suspend') throw notTheirs(token, rules.own);
 }
 
-/** @throws Problem scope-missing where it is another department's */
+/** @throws Problem step-not-yours where it is another department's */
 export function requireConsumer(grant: GrantSummary, token: AccessToken): void {
-  if (grant.consumer !== token.department) throw notTheirs(rules.consumer, grant);
+  if (grant.consumer !== token.department) throw notTheirs(token, rules.consumer);
 }
 
 const rules = {
@@ -119,9 +119,10 @@ const rules = {
   own: { en: 'nobody decides an application of their own department', zh: '任何部门不得决定本部门的申请' },
 } satisfies Record<string, Text>;
 
-function notTheirs(rule: Text, { provider }: GrantSummary): Problem {
-  const { code, params, headers } = scopeMissing('provide');
-  return new Problem(code, params, { headers, explain: { rule, granted_by: provider } });
+/** @param provider who could take the step, where the provider could */
+function notTheirs({ department }: AccessToken, rule: Text, provider?: string): Problem {
+  const explain = { rule, ...(provider !== undefined && { granted_by: provider }) };
+  return new Problem('step-not-yours', { department, rule }, { explain });
 }
 
 /** The terms that an approval comes to: nothing that was not applied for. @throws Problem invalid-request, unknown-field */

@@ -25,6 +25,28 @@ export const governingGuides = {
       ask: 'The data contact of the providing department, who changed it and why; the act is in the audit log.',
     },
   },
+  'step-not-yours': {
+    zh: {
+      cause:
+        '令牌的权限范围足够，但按 `explain` 中的规则，本部门不能对该授权执行此操作：例如只有提供部门可以批准，任何部门不得决定本部门的申请。未作任何更改。',
+      fix: [
+        '查看应答中的 `explain`：它说明规则，并在可以由提供部门执行时给出该部门的代码。',
+        '申请逾期（见该授权的 `due`）之后，管理员也可以批准或拒绝。',
+        '撤回和续期只能由申请部门的客户端进行，请使用该部门的令牌。',
+      ],
+      ask: '请联系数据提供部门的数据共享联系人；逾期未决的，请联系网关主管部门的管理员。',
+    },
+    en: {
+      cause:
+        'The scope of the token is enough, but by the rule in `explain` the department may not do that with this grant: only the provider approves, say, and nobody decides an application of their own department. Nothing was changed.',
+      fix: [
+        'Look at `explain` in the answer: it says the rule, and names the provider where that could take the step.',
+        'Once the application is overdue (`due` of the grant), an administrator may approve or reject it as well.',
+        'Only a client of the consumer withdraws and renews: use a token of that department.',
+      ],
+      ask: 'The data contact of the providing department; the administrators of the gateway, when an application is overdue.',
+    },
+  },
   'purpose-exists': {
     zh: {
       cause: '已有同一代码的用途。用途一经登记即不可更改，因为授权和审计日志都引用它。',

@@ -254,7 +254,12 @@ for (const [who, expected] of rights)
       const answer = await test.post(who, `/v1/grants/${id}/${what}`, body);
       t.equal(answer.statusCode, status, `${what}: ${answer.body}`);
       judge.checkAnswer(t, `${what}Grant`, answer);
-      if (status === 403) t.match(answer.json(), { code: 'scope-missing', explain: { rule: /\S/ } });
+      if (status === 403) {
+        const needed = ['withdraw', 'renew'].includes(what) ? ['exchange'] : ['provide', 'admin'];
+        const code = needed.some((scope) => who.includes(scope)) ? 'step-not-yours' : 'scope-missing';
+        t.match(answer.json(), { code, explain: { rule: /\S/ } }, what);
+        t.equal(Object.hasOwn(answer.headers, 'www-authenticate'), code === 'scope-missing');
+      }
     }
     const lists = (await test.get(who, '/v1/grants')).statusCode;
     t.equal(lists, who === portal ? 403 : 200);
@@ -268,18 +273,20 @@ await t.test('lets nobody decide an application of their own department', async 
   const { id } = await test.apply(t, own);
   for (const step of ['approve', 'reject'] as const) {
     const answer = await changesNothing(t, () => test.post(own, `/v1/grants/${id}/${step}`, bodies[step]));
-    const { explain } = checkProblem(t, answer, { status: 403, code: 'scope-missing' });
-    t.match(explain, { rule: /nobody decides an application of their own/, granted_by: 'public-security' });
+    judge.checkAnswer(t, `${step}Grant`, answer);
+    const { explain, detail } = checkProblem(t, answer, { status: 403, code: 'step-not-yours' });
+    t.strictSame(explain, { rule: 'nobody decides an application of their own department' });
+    t.match(detail, /Department public-security may not do that.*nobody decides/);
   }
   const administrators: Who = ['data-bureau', 'exchange', 'admin'];
   const { id: theirs, due } = await test.apply(t, administrators);
   test.clock.advance(new Date(due as string).getTime() - test.clock.now().getTime());
   const answer = await test.post(administrators, `/v1/grants/${theirs}/approve`, null);
-  t.match(answer.json(), { code: 'scope-missing', explain: { rule: /own department/ } });
+  t.match(answer.json(), { code: 'step-not-yours', explain: { rule: /own department/ } });
   await test.step(t, admin, id, 'approve', null);
   await test.step(t, own, id, 'suspend', reason);
   const resumed = await test.post(own, `/v1/grants/${id}/resume`, null);
-  t.match(resumed.json(), { code: 'scope-missing', explain: { rule: /own department/ } });
+  t.match(resumed.json(), { code: 'step-not-yours', explain: { rule: /own department/ } });
 });
 
 await t.test('asks for the official who acts', async (t) => {

@@ -348,7 +348,7 @@ await t.test('lets an administrator decide what the provider leaves undecided', 
   const early = await test.post(admin, `/v1/grants/${grant}/approve`, null);
   t.equal(early.statusCode, 403);
   t.match(early.json(), {
-    code: 'scope-missing',
+    code: 'step-not-yours',
     explain: { rule: /provider decides, and an administrator once/, granted_by: 'public-security' },
   });
   test.clock.advance(new Date(due as string).getTime() - test.clock.now().getTime());
