@@ -3,7 +3,7 @@ import { isRetired } from '../catalogue/retirement.ts';
 import { Problem, type ErrorCode, type Text } from '../errors.ts';
 import type { Authority, Grant } from '../grants/authority.ts';
 import { findGrants } from './decision.ts';
-import { checkFields, gives, isMasked, type Rights, type Use } from './rights.ts';
+import { checkFields, checkKnown, gives, isMasked, type Rights, type Use } from './rights.ts';
 
 /** A data request that is only thought of. */
 export interface Question {
@@ -38,9 +38,12 @@ export function explainDecision(authority: Authority, question: Question, now: D
   const { consumer, dataset, use } = question;
   const purpose = authority.purposes.get(question.purpose);
   const names = question.fields ?? [...dataset.fields.keys()];
+  checkKnown(dataset, names);
   try {
-    if (isRetired(dataset.retirement, now)) throw new Problem('version-retired');
-    if (purpose === undefined) throw new Problem('purpose-unknown');
+    if (isRetired(dataset.retirement, now))
+      throw new Problem('version-retired', {}, { explain: { rule: servedRule } });
+    if (purpose === undefined)
+      throw new Problem('purpose-unknown', {}, { explain: { rule: registeredRule } });
     const granted = authority.grantsOf(consumer, dataset.name);
     const grants = findGrants(granted, purpose.code, dataset, consumer, now);
     const rights = { dataset, purpose: purpose.code, use, grants };
@@ -53,13 +56,15 @@ export function explainDecision(authority: Authority, question: Question, now: D
       grants: grants.map(describeGrant),
     };
   } catch (error) {
-    if (!(error instanceof Problem) || error.code === 'unknown-field') throw error;
+    if (!(error instanceof Problem)) throw error;
     const fields = names.map((name) => ({ name, allowed: false, masked: false, grants: [] }));
     return { ...tell(error), fields, requires: purpose?.requires ?? [], grants: [] };
   }
 }
 
-/** @throws Problem unknown-field, which is a fault of the question */
+const servedRule = { en: 'the version must still be served', zh: '该版本必须仍在服务' };
+const registeredRule = { en: 'the purpose must be registered', zh: '用途必须已经登记' };
+
 function refusalOf(check: () => unknown): Problem | null {
   try {
     check();

@@ -72,7 +72,7 @@ export function checkId(dataset: Dataset, id: string): void {
 export function checkFields(
   rights: Rights,
   asked: readonly string[] | undefined,
-  pointerTo: (name: string, i: number) => string = (_name, i) => `#/fields/${i}`,
+  pointerTo = pointerToField,
 ): readonly string[] {
   const { dataset, grants, use } = rights;
   const isGranted = (name: string): boolean =>
@@ -83,10 +83,22 @@ export function checkFields(
     return granted;
   }
   const fields = [...new Set(asked)];
-  if (fields.some((name) => !dataset.fields.has(name))) throw unknownField(dataset, asked, pointerTo);
+  checkKnown(dataset, asked, pointerTo);
   const missing = fields.filter((name) => !isGranted(name));
   if (missing.length > 0) throw fieldsNotGranted(rights, missing);
   return fields;
+}
+
+type PointerTo = (name: string, i: number) => string;
+const pointerToField: PointerTo = (_name, i) => `#/fields/${i}`;
+
+/** @throws Problem unknown-field when the dataset lacks any of the names */
+export function checkKnown(
+  dataset: Dataset,
+  asked: readonly string[],
+  pointerTo: PointerTo = pointerToField,
+): void {
+  if (asked.some((name) => !dataset.fields.has(name))) throw unknownField(dataset, asked, pointerTo);
 }
 
 function fieldsNotGranted({ dataset, purpose }: Rights, missing: string[]): Problem {
@@ -105,11 +117,7 @@ function listVerifiable({ dataset, grants }: Rights): string[] {
     .map(({ name }) => name);
 }
 
-function unknownField(
-  dataset: Dataset,
-  asked: readonly string[],
-  pointerTo: (name: string, i: number) => string,
-): Problem {
+function unknownField(dataset: Dataset, asked: readonly string[], pointerTo: PointerTo): Problem {
   const unknown = asked.filter((name) => !dataset.fields.has(name));
   const errors = asked.flatMap((name, i) =>
     dataset.fields.has(name)

@@ -76,7 +76,11 @@ await t.test('says what refuses, by which rule, and which fields', async (t) => 
     [portal, { dataset: 'citizens', purpose }, 'no-grant'],
     [provider, { dataset: 'citizens', purpose }, 'no-grant'],
   ] as [Who, object, string][])
-    t.match(await explain(who, body), { allowed: false, code }, `${who[0]} ${code}`);
+    t.match(
+      await explain(who, body),
+      { allowed: false, code, rule: { zh: /\S/, en: /\S/ } },
+      `${who[0]} ${code}`,
+    );
 });
 
 await t.test('explains others to administrators alone', async (t) => {
@@ -97,6 +101,11 @@ await t.test('refuses what it does not understand', async (t) => {
     [{ dataset: 'vehicles', purpose }, 'invalid-request', '#/dataset'],
     [{ dataset: 'enterprises', version: 2, purpose }, 'invalid-request', '#/version'],
     [{ dataset: 'citizens', purpose, fields: ['shoe_size'] }, 'unknown-field', '#/fields/0'],
+    [
+      { dataset: 'citizens', purpose: 'gossip', fields: ['name', 'shoe_size'] },
+      'unknown-field',
+      '#/fields/1',
+    ],
     [{ dataset: 'citizens' }, 'invalid-request', '#'],
     [{ dataset: 'citizens', purpose, operation: 'delete' }, 'invalid-request', '#/operation'],
   ] as const) {
