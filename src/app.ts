@@ -20,6 +20,7 @@ import { createShedder } from './exchange/shedding.ts';
 import { createGate } from './gate.ts';
 import type { Gateway } from './gateway.ts';
 import { createTurns } from './grants/by-request.ts';
+import { registerGrantActRoutes } from './grants/grant-act-routes.ts';
 import { registerGrantRoutes } from './grants/grant-routes.ts';
 import { registerPurposeRoutes } from './grants/purpose-routes.ts';
 import { METHODS } from './http-names.ts';
@@ -95,6 +96,7 @@ export async function buildApp(gateway: Gateway, logTo?: DestinationStream): Pro
         registerCatalogueRoutes(scope, governing);
         registerPurposeRoutes(scope, governing);
         registerGrantRoutes(scope, governing);
+        registerGrantActRoutes(scope, governing);
         registerExplainRoutes(scope, governing);
         registerMeRoutes(scope, governing);
         const readFilter = createFilterReader(catalogue, secrets);

@@ -6,7 +6,7 @@ import { Problem, type Fault } from '../errors.ts';
 import { suggest } from '../suggest.ts';
 import { malformedBody } from '../validation.ts';
 import { dayAfterWorkingDays } from '../working-days.ts';
-import { conceptsOf, findFaults, sortedOnce, type Terms } from './terms.ts';
+import { conceptsOf, findFaults, maxFaults, sortedOnce, type Terms } from './terms.ts';
 
 /** What a consumer asks for. */
 export interface Application {
@@ -29,7 +29,6 @@ export interface Application {
 
 /** How many working days a provider has to decide, by the sharing class of the dataset. */
 const workingDays = { unconditional: 1, conditional: 10 } as const;
-const maxFaults = 20;
 
 /**
  * The act of applying for a grant.
@@ -87,7 +86,7 @@ export function checkTerms(catalogue: Catalogue, purposes: Iterable<string>, ter
       'unknown-field',
       {
         dataset: dataset!.name,
-        fields: unknown.join(', '),
+        fields: unknown.slice(0, maxFaults).join(', '),
         suggestion: suggest(unknown[0]!, dataset!.concepts.keys()),
       },
       { errors: faults.slice(0, maxFaults) },

@@ -1,5 +1,7 @@
 import { sql, type SqlBool } from 'kysely';
 import type { Database } from '../db/database.ts';
+import { Problem, storeUnavailable } from '../errors.ts';
+import type { AccessToken } from '../identity/access-token.ts';
 import type { GrantTable, StoredAct, StoredGrantStatus } from '../db/tables.ts';
 
 /** The states of a grant; time makes it `expired`. */
@@ -100,7 +102,7 @@ export async function findGrants(
 }
 
 /** The grant of an id, or null when there is none that may be seen. */
-export async function findGrant(
+async function findGrant(
   database: Database,
   id: string,
   seen: GrantsSeen,
@@ -109,6 +111,32 @@ export async function findGrant(
   if (!grantIdPattern.test(id)) return null;
   const row = await select(database, { id }, seen, now).executeTakeFirst();
   return row === undefined ? null : presentGrant(row, now);
+}
+
+/**
+ * The grant of an id that a token may see: auditors and administrators see all, a provider what is on its datasets, a
+ * consumer its own.
+ *
+ * @throws Problem not-found, where it is others' as well, or store-unavailable
+ */
+export async function getGrant(
+  database: Database,
+  id: string,
+  token: AccessToken,
+  now: Date,
+): Promise<GrantSummary> {
+  const grant = await findGrant(database, id, seenBy(token), now).catch(storeUnavailable);
+  if (grant === null) throw new Problem('not-found');
+  return grant;
+}
+
+/** Whose grants a token may see. */
+export function seenBy({ scopes, department }: AccessToken): GrantsSeen {
+  if (scopes.includes('audit') || scopes.includes('admin')) return 'all';
+  return {
+    ...(scopes.includes('exchange') && { consumer: department }),
+    ...(scopes.includes('provide') && { provider: department }),
+  };
 }
 
 function select(database: Database, filter: GrantFilter & { id?: string }, seen: GrantsSeen, now: Date) {

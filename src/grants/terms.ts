@@ -109,16 +109,18 @@ export function noField(dataset: Dataset, name: string): Fault['detail'] {
   };
 }
 
-/** A fault for each name of a member that is not known. */
+/** How many faults of a kind are told of: texts for hundreds of names would take the gateway's time. */
+export const maxFaults = 20;
+
+/** A fault for each name of a member that is not known, for so many at most. */
 export function findUnknown(
   member: string,
   names: readonly string[] | undefined,
   known: { has(name: string): boolean },
   detail: (name: string) => Fault['detail'],
 ): Fault[] {
-  return (names ?? []).flatMap((name, i) =>
-    known.has(name) ? [] : [{ pointer: `#/${member}/${i}`, detail: detail(name) }],
-  );
+  const unknown = [...(names ?? []).entries()].filter(([, name]) => !known.has(name)).slice(0, maxFaults);
+  return unknown.map(([i, name]) => ({ pointer: `#/${member}/${i}`, detail: detail(name) }));
 }
 
 /** The concepts of names that some version of the dataset has, each once and sorted. */

@@ -397,6 +397,18 @@ await t.test('suggests the field and the purpose that were probably meant', asyn
   t.match(purpose.json(), { errors: [{ detail: /Did you mean tax-assessment\?/ }] });
 });
 
+await t.test('tells of twenty faults of hundreds', async (t) => {
+  const names = Array.from({ length: 200 }, (_, n) => `no_such_field_${n}`);
+  const answer = await test.post(consumer, '/v1/grants', {
+    ...application,
+    fields: names,
+    verify_fields: names,
+  });
+  const { errors, detail } = checkProblem(t, answer, { status: 400, code: 'unknown-field' });
+  t.equal(errors?.length, 20);
+  t.ok(detail.length < 1000);
+});
+
 await t.test('refuses an application that no entry could hold', async (t) => {
   const long = 'x'.repeat(500);
   const text = Array.from({ length: 400 }, (_, n) => `f${n}`);
