@@ -1,5 +1,4 @@
-import { randomUUID } from 'node:crypto';
-import Fastify, { LogController, type FastifyInstance } from 'fastify';
+import type { FastifyInstance } from 'fastify';
 import fastifySwaggerUi from '@fastify/swagger-ui';
 import { registerEntryRoutes } from './audit/entry-routes.ts';
 import { registerExportRoutes } from './audit/export-routes.ts';
@@ -11,9 +10,7 @@ import { registerReceiptRoutes } from './audit/receipt-routes.ts';
 import { registerAuditRoutes } from './audit/routes.ts';
 import { registerSummaryRoutes } from './audit/summary-routes.ts';
 import { registerCatalogueRoutes } from './catalogue/routes.ts';
-import { describeError } from './describe-error.ts';
 import { registerDisclosureRoutes } from './disclosures/routes.ts';
-import { Problem } from './errors.ts';
 import { registerExplainRoutes } from './exchange/explain-routes.ts';
 import { registerExchangeRoutes } from './exchange/routes.ts';
 import { createShedder } from './exchange/shedding.ts';
@@ -23,7 +20,6 @@ import { createTurns } from './grants/by-request.ts';
 import { registerGrantActRoutes } from './grants/grant-act-routes.ts';
 import { registerGrantRoutes } from './grants/grant-routes.ts';
 import { registerPurposeRoutes } from './grants/purpose-routes.ts';
-import { METHODS } from './http-names.ts';
 import { shedEarly } from './shed-early.ts';
 import { registerTokens } from './identity/access-token.ts';
 import { createAdmission } from './identity/admission.ts';
@@ -34,7 +30,8 @@ import { registerOpenApi } from './openapi.ts';
 import { registerOperations } from './operations.ts';
 import { registerProblemPages } from './problems/routes.ts';
 import { collectRoutes, refuseOtherMethods, refuseUnknownRoutes, registerRequestRules } from './routing.ts';
-import { answerSocketFault, registerProblems, sendProblem } from './problem.ts';
+import { registerProblems } from './problem.ts';
+import { newServer, registerAccessLog, registerCommonHeaders, type LogDestination } from './server.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -43,8 +40,6 @@ declare module 'fastify' {
   }
 }
 
-const bodyLimitBytes = 128 * 1024;
-const maxParamLength = 100;
 /** Exchanges of many subjects that are in work at a time: the answers of all of them are held in memory. */
 const maxBulk = 8;
 /** Summaries and hints at a time: each may look at very many entries, beside all other looks into the log. */
@@ -55,7 +50,7 @@ const maxLongLooks = 2;
  *
  * @param logTo where log lines go; stdout when absent
  */
-export async function buildApp(gateway: Gateway, logTo?: DestinationStream): Promise<FastifyInstance> {
+export async function buildApp(gateway: Gateway, logTo?: LogDestination): Promise<FastifyInstance> {
   const { config, issuer, catalogue, searches, metrics, exchanges, served, logKeys, cosigned } = gateway;
   const { authority, log, secrets, now } = exchanges;
   const app = newServer(gateway, logTo);
@@ -189,18 +184,6 @@ const docsPolicy = {
   'frame-ancestors': ["'none'"],
 };
 
-/** Logs hold no message of an error and nothing of a request: either may quote personal data. */
-const logSerializers = {
-  err: (error: Error) => ({ type: error.name, message: '', stack: '', ...describeError(error) }),
-  req: () => ({}),
-  res: () => ({}),
-};
-
-/** Where log lines go, as pino has it. */
-interface DestinationStream {
-  write(line: string): void;
-}
-
 /** The server for health and metrics on a port of their own. */
 export async function buildOperationsApp(gateway: Gateway): Promise<FastifyInstance> {
   const app = newServer(gateway);
@@ -212,73 +195,4 @@ export async function buildOperationsApp(gateway: Gateway): Promise<FastifyInsta
   refuseOtherMethods(app, routes);
   await app.ready();
   return app;
-}
-
-function newServer(gateway: Gateway, logTo?: DestinationStream): FastifyInstance {
-  const { config } = gateway;
-  const app = Fastify({
-    bodyLimit: bodyLimitBytes,
-    // What an exchange waits for, each connection to PostgreSQL and the appender bound by themselves.
-    requestTimeout: 30_000,
-    keepAliveTimeout: 72_000,
-    // On draining, what still comes is served: the gateway's own answers are all problems.
-    return503OnClosing: false,
-    forceCloseConnections: 'idle',
-    requestIdHeader: false,
-    genReqId: () => randomUUID(),
-    // The gateway's own lines name their request: a logger for each would cost more than most ever write.
-    childLoggerFactory: (logger) => logger,
-    onProtoPoisoning: 'error',
-    onConstructorPoisoning: 'error',
-    exposeHeadRoutes: false,
-    routerOptions: { maxParamLength },
-    trustProxy: config.trustedProxies.length > 0 ? config.trustedProxies : false,
-    ajv: { customOptions: { removeAdditional: false, coerceTypes: false, strict: false } },
-    logController: new LogController({ disableRequestLogging: true }),
-    logger: {
-      level: config.logLevel,
-      serializers: logSerializers,
-      ...(logTo !== undefined && { stream: logTo }),
-    },
-    clientErrorHandler: answerSocketFault(gateway),
-    // Fastify answers these itself as problems; Node would close the connection without a word.
-    http: { requireHostHeader: false, connectionsCheckingInterval: 5000 },
-    frameworkErrors: (_error, request, reply) => {
-      void sendProblem(new Problem('route-unknown'), request, reply, gateway);
-    },
-  });
-  app.removeContentTypeParser('text/plain');
-  // Methods that Fastify does not know by itself are refused like others, instead of hiding the address.
-  for (const method of METHODS)
-    if (!app.supportedMethods.includes(method) && method !== 'CONNECT')
-      app.addHttpMethod(method, { hasBody: false });
-  // Node would answer an odd Expect itself, and not as a problem.
-  app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response));
-  return app;
-}
-
-function registerCommonHeaders(app: FastifyInstance, { config }: Gateway): void {
-  app.addHook('onRequest', (_request, reply, done) => {
-    reply.header('x-content-type-options', 'nosniff');
-    if (config.embedded) reply.header('exchange-sandbox', 'true');
-    done();
-  });
-}
-
-/** Route templates only: never a URL, a query, a header or a body. */
-function registerAccessLog(app: FastifyInstance): void {
-  app.addHook('onResponse', (request, reply, done) => {
-    const { method, url } = request.routeOptions;
-    request.log.debug(
-      {
-        reqId: request.id,
-        method,
-        route: url ?? 'unknown',
-        status: reply.statusCode,
-        ms: Math.round(reply.elapsedTime),
-      },
-      'answered',
-    );
-    done();
-  });
 }

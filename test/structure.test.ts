@@ -11,7 +11,7 @@ const source = join(import.meta.dirname, '..', 'src');
 const layers: [name: string, patterns: string[]][] = [
   ['command line', ['cli.ts', 'operator-commands.ts', '*/*commands.ts']],
   ['process', ['main.ts', 'openapi-files.ts', 'admin.ts', 'sandbox/*.ts']],
-  ['app', ['app.ts', 'routing.ts', 'shed-early.ts']],
+  ['app', ['app.ts', 'server.ts', 'routing.ts', 'shed-early.ts']],
   ['parts, connected', ['gateway.ts', 'publishing.ts']],
   ['routes', ['operations.ts', '*/*routes.ts', '*/*documents.ts']],
   ['what routes share', ['list-page.ts', 'openapi.ts', 'openapi-components.ts', 'problem.ts', 'metrics.ts']],
