@@ -11,6 +11,7 @@ COPY package.json ./
 COPY src ./src
 COPY schemas ./schemas
 COPY migrations ./migrations
+RUN node --disable-warning=ExperimentalWarning src/without-types.js
 RUN mkdir /var/lib/onevisit && chown node:node /var/lib/onevisit
 VOLUME /var/lib/onevisit
 USER node

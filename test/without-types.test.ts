@@ -1,0 +1,82 @@
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+
+const compiler = 'internal/deps/amaro';
+
+/** A program of two files, started by the gateway's own means, that says what it is and whether Node has its compiler. */
+function newProgram(t: Test): { folder: string; copies: string; start(): string } {
+  const folder = t.testdir({
+    'package.json': '{ "type": "module" }',
+    src: { 'cli.ts': programSaying('first'), 'said.ts': 'export type Said = string;\n' },
+    migrations: {},
+  });
+  for (const name of ['onevisit.js', 'without-types.js'])
+    copyFileSync(join(import.meta.dirname, '..', 'src', name), join(folder, 'src', name));
+  return {
+    folder,
+    copies: join(folder, 'node_modules', '.cache', 'onevisit'),
+    start() {
+      const { NODE_OPTIONS: _, ...env } = process.env;
+      const ended = spawnSync(process.execPath, [join(folder, 'src', 'onevisit.js')], {
+        env,
+        encoding: 'utf8',
+      });
+      if (ended.status !== 0) throw new Error(ended.stderr);
+      return ended.stdout.trim();
+    },
+  };
+}
+
+function programSaying(what: string): string {
+  return `
+    import type { Said } from './said.ts';
+    const compiler: boolean = process.moduleLoadList.some((name: string) => name.includes('${compiler}'));
+    console.log('${what}' satisfies Said, compiler ? 'with' : 'without', 'the compiler');
+  `;
+}
+
+function readCopies(folder: string): Map<string, string> {
+  return new Map(readdirSync(folder).map((name) => [name, readFileSync(join(folder, name), 'utf8')]));
+}
+
+await t.test('starts without the compiler of types, the first time too', (t) => {
+  const program = newProgram(t);
+  t.equal(program.start(), 'first without the compiler');
+  t.equal(readdirSync(program.copies).length, 2, 'each file has a copy');
+  t.equal(program.start(), 'first without the compiler');
+  t.end();
+});
+
+await t.test('imports what was changed, and keeps no copy of what was', (t) => {
+  const program = newProgram(t);
+  program.start();
+  writeFileSync(join(program.folder, 'src', 'cli.ts'), programSaying('second'));
+  t.equal(program.start(), 'second without the compiler');
+  const copies = [...readCopies(program.copies).values()];
+  t.equal(copies.length, 2);
+  t.notOk(copies.some((copy) => copy.includes('first')));
+  t.end();
+});
+
+await t.test('makes a copy again that was not written to its end', (t) => {
+  const program = newProgram(t);
+  program.start();
+  const whole = readCopies(program.copies);
+  for (const [name, text] of whole)
+    writeFileSync(join(program.copies, name), text.slice(0, text.length >> 1));
+  t.equal(program.start(), 'first without the compiler');
+  t.strictSame(readCopies(program.copies), whole);
+  t.end();
+});
+
+await t.test('starts with the compiler where no copies can be written', (t) => {
+  const program = newProgram(t);
+  mkdirSync(join(program.folder, 'node_modules'));
+  writeFileSync(join(program.folder, 'node_modules', '.cache'), 'a file, where a folder would be');
+  t.equal(program.start(), 'first with the compiler');
+  rmSync(join(program.folder, 'node_modules', '.cache'));
+  t.equal(program.start(), 'first without the compiler');
+  t.end();
+});
