@@ -17,8 +17,12 @@ export const actor = { client: 'cli:stress@test' };
 const issuer = 'http://gateway.test';
 const smallProvince = { seed: 3, citizens: 2000, enterprises: 100 };
 
-/** How `npm start` has Node run: the flags that bound its memory. */
-const nodeFlags = manifest.scripts.start.split(' ').filter((word) => word.startsWith('--'));
+/** How `npm start` has Node run: the setting and the flags that bound its memory. */
+const startWords = manifest.scripts.start.split(' ');
+const nodeFlags = startWords.filter((word) => word.startsWith('--'));
+const nodeSettings = Object.fromEntries(
+  startWords.slice(0, startWords.indexOf('node')).map((word) => word.split('=') as [string, string]),
+);
 
 /** A PostgreSQL with the sandbox's data, and gateway processes on it. */
 export interface Rig {
@@ -67,6 +71,7 @@ export async function openRig(
     startGateway(more = { nodeFlags: [], env: {} }) {
       const env = {
         ...process.env,
+        ...nodeSettings,
         ...homeKeyFiles(join(folder, 'keys-of-all')),
         DATABASE_URL: server.gatewayUrl,
         ONEVISIT_HOME: join(folder, `home-${++homes}`),
