@@ -145,7 +145,7 @@ export function assembleGateway(
     dataset,
     records: createRecordReader(records, bulk.pool, dataset),
     search: createRecordSearch(finding.pool, dataset),
-    cursorKey: exchanges.secrets.searchCursorKey,
+    cursorKey: exchanges.secrets.cursorKey,
     project: createProjections(dataset),
   }));
   let draining = false;

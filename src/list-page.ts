@@ -1,5 +1,5 @@
-import { makeCursor, readCursor } from './audit/cursor.ts';
 import { canonicalJson, type LogSecrets } from './audit/entry.ts';
+import { openCursor, sealCursor } from './cursor.ts';
 import { invalidBody } from './validation.ts';
 
 /** What the query of a list may hold, each member once. */
@@ -54,10 +54,10 @@ export function pageSchema(items: object): object {
 /** Where a page of a list begins, and how long it may be. */
 export interface Page {
   /** Where the page before ended; null begins at the start. */
-  after: number | null;
+  after: string | null;
   limit: number;
-  /** The cursor of the page after. @param at where this one ended, null where nothing is left */
-  next(at: number | null): string | null;
+  /** The cursor of the page after. @param place where this one ended, null where nothing is left */
+  next(place: string | null): string | null;
 }
 
 /**
@@ -72,15 +72,15 @@ export function readPage(
   scope: Record<string, unknown>,
 ): Page {
   const named = canonicalJson(scope);
-  const at = after === undefined ? null : readCursor(secrets, named, after, now());
-  if (after !== undefined && at === null)
+  const place = after === undefined ? null : openCursor(secrets.cursorKey, named, after, now());
+  if (after !== undefined && place === null)
     throw invalidBody('#/after', {
       en: 'is not a cursor of this list, or older than a day',
       zh: '不是本列表的游标，或已超过一天',
     });
   return {
-    after: at,
+    after: place,
     limit: limit === undefined ? defaultLimit : Number(limit),
-    next: (index) => (index === null ? null : makeCursor(secrets, named, index, now())),
+    next: (place) => (place === null ? null : sealCursor(secrets.cursorKey, named, place, now())),
   };
 }

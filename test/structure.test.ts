@@ -36,6 +36,7 @@ const layers: [name: string, patterns: string[]][] = [
       'answer.ts',
       'calendar.ts',
       'config.ts',
+      'cursor.ts',
       'keys.ts',
       'errors.ts',
       'gate.ts',

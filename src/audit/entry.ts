@@ -142,10 +142,8 @@ function isPlainObject(value: unknown): value is object {
 export interface LogSecrets {
   subjectMac: Mac;
   saltMac: Mac;
-  /** Authenticates the cursors of lists. */
-  cursorKey: Buffer;
-  /** Seals the cursors of data searches, which hold ids. */
-  searchCursorKey: KeyObject;
+  /** Seals the cursors of lists. */
+  cursorKey: KeyObject;
   /** The id of the subject key: entries name it. */
   subjectKeyId: string;
 }
@@ -156,8 +154,7 @@ export function deriveLogSecrets(secret: Buffer): LogSecrets {
   return {
     subjectMac: createMac(subjectKey),
     saltMac: createMac(derive('onevisit/salt')),
-    cursorKey: derive('onevisit/cursor'),
-    searchCursorKey: createSecretKey(derive('onevisit/search-cursor')),
+    cursorKey: createSecretKey(derive('onevisit/cursor')),
     subjectKeyId: createHash('sha256').update(subjectKey).digest().subarray(0, 8).toString('base64url'),
   };
 }

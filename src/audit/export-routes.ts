@@ -1,11 +1,11 @@
 import { finished, Readable } from 'node:stream';
 import type { KeyObject } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
+import { openIndex, sealIndex } from '../cursor.ts';
 import type { Database } from '../db/database.ts';
 import { Problem } from '../errors.ts';
 import { requireLiveClient, requireScope } from '../identity/access-token.ts';
 import { documented } from '../openapi.ts';
-import { makeCursor, readCursor } from './cursor.ts';
 import { canonicalJson } from './entry.ts';
 import { exportBodySchema, exportOperation } from './export-documents.ts';
 import { exportPages } from './export-stream.ts';
@@ -96,7 +96,7 @@ export function registerExportRoutes(scope: FastifyInstance, options: ExportRout
           checkpoint: { ...checkpoint, note: cosigned(checkpoint.note) },
           below,
           continues: from !== null,
-          cursorAt: (index) => makeCursor(secrets, cursorScope, index, now()),
+          cursorAt: (index) => sealIndex(secrets.cursorKey, cursorScope, index, now()),
           signer,
           beforePage: () => {
             requireLiveClient(authority.current(), token);
@@ -117,7 +117,7 @@ export function registerExportRoutes(scope: FastifyInstance, options: ExportRout
 
   /** @throws Problem invalid-request */
   function getIndex(cursorScope: string, cursor: string): number {
-    const index = readCursor(secrets, cursorScope, cursor, now());
+    const index = openIndex(secrets.cursorKey, cursorScope, cursor, now());
     if (index !== null) return index;
     const detail = {
       en: 'is not a cursor of this export, or older than a day',

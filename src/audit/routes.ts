@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { answer } from '../answer.ts';
+import { openIndex, sealIndex } from '../cursor.ts';
 import type { Database } from '../db/database.ts';
 import { createGate } from '../gate.ts';
 import type { AuthorityView } from '../grants/authority.ts';
@@ -7,7 +8,6 @@ import type { Admit } from '../identity/admission.ts';
 import { requireLiveClient, scopeMissing, type AccessToken, type Tokens } from '../identity/access-token.ts';
 import { documented } from '../openapi.ts';
 import type { Appender } from './append.ts';
-import { makeCursor, readCursor } from './cursor.ts';
 import { searchBodySchema, searchOperation } from './documents.ts';
 import { canonicalJson, type LogSecrets } from './entry.ts';
 import { describeFilter, type FilterBody, type FilterReader } from './filter-body.ts';
@@ -65,8 +65,8 @@ export function registerAuditRoutes(scope: FastifyInstance, options: AuditRoutes
       const official = readOfficial(request);
       const { limit = defaultLimit, after = null, ...asked } = request.body;
       const filter = readFilter(asked, token);
-      const cursorScope = canonicalJson({ client: token.clientId, filter: describeFilter(filter, secrets) });
-      const before = after === null ? null : readCursor(secrets, cursorScope, after, now());
+      const cursorScope = canonicalJson({ client: token.clientId, search: describeFilter(filter, secrets) });
+      const before = after === null ? null : openIndex(secrets.cursorKey, cursorScope, after, now());
       if (after !== null && before === null) throw invalidBody('#/after', staleCursor);
 
       const find = (): Promise<EntryPage> =>
@@ -110,7 +110,7 @@ export function registerAuditRoutes(scope: FastifyInstance, options: AuditRoutes
       );
       return answer(reply, {
         items: entries.map(presentEntry),
-        next: next === null ? null : makeCursor(secrets, cursorScope, next, now()),
+        next: next === null ? null : sealIndex(secrets.cursorKey, cursorScope, next, now()),
       });
     },
   );

@@ -55,11 +55,11 @@ export function registerCatalogueRoutes(scope: FastifyInstance, options: Catalog
     (request, reply) => {
       const token = readToken(request);
       const page = readPage(request.query, { secrets, now }, { client: token.clientId, list: 'datasets' });
-      const first = page.after ?? 0;
-      const end = first + page.limit;
+      const left = names.filter((name) => page.after === null || name > page.after);
+      const shown = left.slice(0, page.limit);
       return answer(reply, {
-        items: names.slice(first, end).map((name) => present(getVersions(name))),
-        next: page.next(end < names.length ? end : null),
+        items: shown.map((name) => present(getVersions(name))),
+        next: page.next(left.length > shown.length ? shown.at(-1)! : null),
       });
     },
   );

@@ -1,10 +1,10 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { answer } from '../answer.ts';
-import { makeCursor, readCursor } from '../audit/cursor.ts';
 import { canonicalJson, subjectRef, type Entry, type Leaf } from '../audit/entry.ts';
 import { encodeQuery, readOfficial } from '../audit/query-entry.ts';
 import { recordUnderAuthority } from '../audit/record.ts';
 import type { Catalogue, Dataset } from '../catalogue/catalogue.ts';
+import { openIndex, sealIndex } from '../cursor.ts';
 import type { Database } from '../db/database.ts';
 import { Problem, storeUnavailable } from '../errors.ts';
 import { nameSubjects } from '../exchange/describe.ts';
@@ -108,7 +108,7 @@ export function registerDisclosureRoutes(scope: FastifyInstance, options: Disclo
       const { items, next } = result;
       return answer(reply, {
         items,
-        next: next === null ? null : makeCursor(secrets, asked.cursorScope, next, now()),
+        next: next === null ? null : sealIndex(secrets.cursorKey, asked.cursorScope, next, now()),
       });
     },
   );
@@ -120,7 +120,7 @@ export function registerDisclosureRoutes(scope: FastifyInstance, options: Disclo
     if (!dataset.mayHaveId(id)) checkId(dataset, id);
     const refs = [false, true].map((hidden) => subjectRef(secrets, dataset.name, id, hidden));
     const cursorScope = canonicalJson({ disclosures: refs, client: token.clientId });
-    const before = after == null ? null : readCursor(secrets, cursorScope, after, now());
+    const before = after == null ? null : openIndex(secrets.cursorKey, cursorScope, after, now());
     if (after != null && before === null)
       throw invalidBody('#/after', {
         en: 'is not a cursor of this list, or older than a day',

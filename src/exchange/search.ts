@@ -5,7 +5,7 @@ import type { StoredRecord } from '../records/read.ts';
 import { leadOf, type Condition, type Place } from '../records/search.ts';
 import { batchLimit } from './batch.ts';
 import { fits, operatorFault, typeFault, type Scalar } from './claims.ts';
-import { openCursor, sealCursor } from './cursor.ts';
+import { openCursor, sealCursor } from '../cursor.ts';
 import { checkFields, type Rights } from './rights.ts';
 import type { Operation, Subject } from './operation.ts';
 import { distinct, listPersons } from './persons.ts';
@@ -146,7 +146,7 @@ export const search: Operation<SearchBody> = {
 /** What a cursor is bound to: who asks, and for what in which order; not how many are shown on a page. */
 function scopeOf({ name, version }: Dataset, client: string, { where, fields }: SearchBody): string {
   const sorted = Object.entries(where).sort(([a], [b]) => (a < b ? -1 : 1));
-  return JSON.stringify([client, name, version, sorted, fields ?? null]);
+  return JSON.stringify(['search', client, name, version, sorted, fields ?? null]);
 }
 
 /** @throws Problem invalid-request when the cursor is none of this search */

@@ -56,10 +56,9 @@ export function registerGrantRoutes(scope: FastifyInstance, options: GoverningOp
         { secrets, now },
         { client: token.clientId, list: 'grants', filter },
       );
-      const { grants, next } = await findGrants(registry, filter, seenBy(token), now(), {
-        before: page.after,
-        limit: page.limit,
-      }).catch(storeUnavailable);
+      const { grants, next } = await findGrants(registry, filter, seenBy(token), now(), page).catch(
+        storeUnavailable,
+      );
       return answer(reply, { items: grants, next: page.next(next) });
     },
   );

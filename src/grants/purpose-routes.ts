@@ -8,7 +8,7 @@ import { listQueryProperties, readPage, type ListQuery } from '../list-page.ts';
 import { documented } from '../openapi.ts';
 import { carryOutRequest, sendDone, type GoverningOptions } from './by-request.ts';
 import { addOperation, listOperation, purposeBodySchema } from './purpose-documents.ts';
-import { listPurposes, registration, type PurposeSummary } from './purposes.ts';
+import { findPurposes, registration, type PurposeSummary } from './purposes.ts';
 
 interface PurposeBody {
   code: string;
@@ -39,13 +39,8 @@ export function registerPurposeRoutes(scope: FastifyInstance, options: Governing
       const token = tokens.verify(request.headers.authorization);
       requireLiveClient(authority.current(), token);
       const page = readPage(request.query, { secrets, now }, { client: token.clientId, list: 'purposes' });
-      const purposes = await listPurposes(registry).catch(storeUnavailable);
-      const first = page.after ?? 0;
-      const end = first + page.limit;
-      return answer(reply, {
-        items: purposes.slice(first, end),
-        next: page.next(end < purposes.length ? end : null),
-      });
+      const { purposes, next } = await findPurposes(registry, page).catch(storeUnavailable);
+      return answer(reply, { items: purposes, next: page.next(next) });
     },
   );
 

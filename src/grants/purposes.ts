@@ -43,13 +43,28 @@ export function registration({ code, title, legal_basis, requires, confidential_
   } as const satisfies CarriedOutAct;
 }
 
+/** All purposes, by their codes. */
 export async function listPurposes(database: Database): Promise<PurposeSummary[]> {
-  const rows = await database.selectFrom('registry.purpose').selectAll().orderBy('code').execute();
-  return rows.map((row) => ({
+  const { purposes } = await findPurposes(database, { after: null, limit: null });
+  return purposes;
+}
+
+/** A page of the purposes, by their codes: after the one where the page before ended, or from the first. */
+export async function findPurposes(
+  database: Database,
+  { after, limit }: { after: string | null; limit: number | null },
+): Promise<{ purposes: PurposeSummary[]; next: string | null }> {
+  let query = database.selectFrom('registry.purpose').selectAll().orderBy('code');
+  if (after !== null) query = query.where('code', '>', after);
+  if (limit !== null) query = query.limit(limit + 1);
+  const rows = await query.execute();
+  const shown = rows.slice(0, limit ?? rows.length);
+  const purposes = shown.map((row) => ({
     code: row.code,
     title: { zh: row.title_zh, en: row.title_en },
     legal_basis: row.legal_basis,
     requires: row.requires,
     confidential_days: row.confidential_days,
   }));
+  return { purposes, next: rows.length > shown.length ? shown.at(-1)!.code : null };
 }

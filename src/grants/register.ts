@@ -80,24 +80,24 @@ export async function listGrants(
 /**
  * Finds a page of the grants that somebody may see, the newest first.
  *
- * @param page `before` is the number below which to look; null begins at the newest
+ * @param page `after` is the place where the page before ended; null begins at the newest
  */
 export async function findGrants(
   database: Database,
   filter: GrantFilter,
   seen: GrantsSeen,
   now: Date,
-  page: { before: number | null; limit: number },
-): Promise<{ grants: GrantSummary[]; next: number | null }> {
+  page: { after: string | null; limit: number },
+): Promise<{ grants: GrantSummary[]; next: string | null }> {
   let query = select(database, filter, seen, now)
     .orderBy('number', 'desc')
     .limit(page.limit + 1);
-  if (page.before !== null) query = query.where('number', '<', page.before);
+  if (page.after !== null) query = query.where('number', '<', Number(page.after));
   const rows = await query.execute();
   const shown = rows.slice(0, page.limit);
   return {
     grants: shown.map((row) => presentGrant(row, now)),
-    next: rows.length > page.limit ? shown.at(-1)!.number : null,
+    next: rows.length > page.limit ? String(shown.at(-1)!.number) : null,
   };
 }
 
@@ -155,24 +155,24 @@ function select(database: Database, filter: GrantFilter & { id?: string }, seen:
   );
 }
 
-/** A page of what was done to a grant, in order: after the act of an entry, or from the first. */
+/** A page of what was done to a grant, in order: after the place where the page before ended, or from the first. */
 export async function listActs(
   database: Database,
   id: string,
-  page: { after: number | null; limit: number },
-): Promise<{ acts: GrantAct[]; next: number | null }> {
+  page: { after: string | null; limit: number },
+): Promise<{ acts: GrantAct[]; next: string | null }> {
   const rows = await database
     .selectFrom('registry.grant_act')
     .select(['entry', 'act', 'status'])
     .where('grant_id', '=', id)
-    .where('entry', '>', page.after ?? -1)
+    .where('entry', '>', Number(page.after ?? -1))
     .orderBy('entry')
     .limit(page.limit + 1)
     .execute();
   const shown = rows.slice(0, page.limit);
   return {
     acts: shown.map(({ entry, act, status }) => presentAct(entry, act, status)),
-    next: rows.length > page.limit ? shown.at(-1)!.entry : null,
+    next: rows.length > page.limit ? String(shown.at(-1)!.entry) : null,
   };
 }
 

@@ -71,6 +71,18 @@ await t.test('lists the purposes to every client, page by page', async (t) => {
   }
 });
 
+await t.test('shows each purpose once, though one is registered between the pages', async (t) => {
+  const page = async (after: string): Promise<{ items: { code: string }[]; next: string | null }> =>
+    (await test.get(consumer, `/v1/purposes?limit=2${after}`)).json();
+  const first = await page('');
+  await test.post(admin, '/v1/purposes', { ...purpose, code: 'a-first-one' });
+  const second = await page(`&after=${first.next}`);
+  t.strictSame(
+    [...first.items, ...second.items].map(({ code }) => code),
+    ['housing-subsidy', 'least', 'marriage-registration', 'social-assistance'],
+  );
+});
+
 await t.test('a purpose is good for a request at once', async (t) => {
   await test.grant({ consumer: 'civil-affairs', dataset: 'citizens', fields: ['name'], purposes: ['least'] });
   const answer = await test.read(

@@ -1,8 +1,8 @@
 import { createCipheriv, createDecipheriv, createHash, randomBytes, type KeyObject } from 'node:crypto';
 
 /**
- * Cursors of searches. They hold where the last record shown stands, so they are sealed (AES-256-GCM): nobody reads one,
- * and one of another client or query is none. Good for a day.
+ * Cursors of lists. They hold where the last of a page stands, which may be an id, or tell how much others do: so they
+ * are sealed (AES-256-GCM). Nobody reads one, and one of another client or query is none. Good for a day.
  */
 
 const lifetimeMs = 24 * 60 * 60 * 1000;
@@ -10,9 +10,9 @@ const nonceBytes = 12;
 const tagBytes = 16;
 
 /**
- * Makes the cursor that continues a search behind a place.
+ * Makes the cursor that continues a list behind a place.
  *
- * @param scope names client and query
+ * @param scope names client and query, so that no other list has the same
  */
 export function sealCursor(key: KeyObject, scope: string, place: string, now: Date): string {
   const nonce = randomBytes(nonceBytes);
@@ -36,6 +36,17 @@ export function openCursor(key: KeyObject, scope: string, cursor: string, now: D
   } catch {
     return null;
   }
+}
+
+/** The same where the place is an index of the audit log. */
+export function sealIndex(key: KeyObject, scope: string, index: number, now: Date): string {
+  return sealCursor(key, scope, String(index), now);
+}
+
+/** Reads such a cursor, as `openCursor` does. */
+export function openIndex(key: KeyObject, scope: string, cursor: string, now: Date): number | null {
+  const place = openCursor(key, scope, cursor, now);
+  return place === null ? null : Number(place);
 }
 
 function digest(scope: string): Buffer {

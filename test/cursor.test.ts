@@ -1,7 +1,7 @@
 import { createSecretKey, randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import t from 'tap';
-import { openCursor, sealCursor } from '../../src/exchange/cursor.ts';
+import { openCursor, openIndex, sealCursor, sealIndex } from '../src/cursor.ts';
 
 const key = createSecretKey(randomBytes(32));
 const now = new Date('2026-11-25T08:00:00.000Z');
@@ -50,5 +50,16 @@ await t.test('shows nothing of the id, and is another one each time', (t) => {
   t.not(one, two);
   for (const cursor of [one, two])
     t.notOk(Buffer.from(cursor, 'base64url').toString('latin1').includes('9999'));
+  t.end();
+});
+
+await t.test('gives an index back as it was, and no place that is none', (t) => {
+  fc.assert(
+    fc.property(
+      fc.maxSafeInteger().map(Math.abs),
+      (index) => openIndex(key, 's', sealIndex(key, 's', index, now), now) === index,
+    ),
+  );
+  t.equal(openIndex(key, 'another', sealIndex(key, 's', 7, now), now), null);
   t.end();
 });
