@@ -85,8 +85,10 @@ async function main(): Promise<number> {
 async function run({ pace, citizens, log, exported, chosen, out }: Options): Promise<void> {
   const startedAt = Date.now();
   ensurePackages(chosen);
-  say(`loading ${citizens.toLocaleString('en')} citizens`);
-  const rig = await openRig({ seed: 3, citizens, enterprises: 100 }, serverSettings);
+  // Searches and exports bring logs of their own: then nobody asks for citizens.
+  const asked = chosen.length > 0 ? citizens : Math.min(citizens, 1000);
+  say(`loading ${asked.toLocaleString('en')} citizens`);
+  const rig = await openRig({ seed: 3, citizens: asked, enterprises: 100 }, serverSettings);
   try {
     const idsFile = await prepare(rig);
     const measurements = await compete(rig, chosen, { idsFile, pace, say, interrupted: interruption.signal });
@@ -125,7 +127,7 @@ async function run({ pace, citizens, log, exported, chosen, out }: Options): Pro
     const file = write(out, {
       ...(await describeRun(rig)),
       pace,
-      citizens,
+      citizens: asked,
       outcomes,
       measurements,
       extremes,
