@@ -3,7 +3,7 @@ import { json, problems, ref, type Operation } from '../openapi.ts';
 import { entryKinds } from './entry.ts';
 import { pendingResponse, proofExample } from './log-documents.ts';
 
-const code = { type: 'string', pattern: '^[a-z][a-z0-9_-]{1,62}$' };
+export const code = { type: 'string', pattern: '^[a-z][a-z0-9_-]{1,62}$' };
 export const time = {
   type: 'string',
   maxLength: 40,

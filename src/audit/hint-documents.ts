@@ -1,5 +1,5 @@
 import { json, problems, ref, type Operation } from '../openapi.ts';
-import { officialParameter, searchProblems, time } from './documents.ts';
+import { code, officialParameter, searchProblems, time } from './documents.ts';
 import { maxHintEntries } from './hints.ts';
 import { rules } from './hint-rules.ts';
 import { maxEntriesNamed } from './hint-tallies.ts';
@@ -31,8 +31,15 @@ export const hintsQuerySchema = {
   properties: {
     from: { ...time, description: 'Exchanges of this time and later; a week ago when absent.' },
     to: { ...time, description: 'Exchanges before this time; now when absent.' },
+    consumer: { ...code, description: 'Exchanges of this department alone; of every one when absent.' },
   },
 } as const;
+
+const examples: Record<keyof typeof hintsQuerySchema.properties, string> = {
+  from: '2026-11-18T00:00:00.000Z',
+  to: '2026-11-25T00:00:00.000Z',
+  consumer: 'civil-affairs',
+};
 
 export const hintsOperation: Operation = {
   operationId: 'listHints',
@@ -41,7 +48,8 @@ export const hintsOperation: Operation = {
     'Rules look at the exchanges of a time, and at nothing but the log: ids asked in sequence, one official asking far ' +
     'more than the others, nights and holidays, a purpose without any case, bursts of refusals, many absent ids. ' +
     'A hint is a reason to ask, and proves nothing. ' +
-    `The time has at most ${maxSpanDays} days and ${maxHintEntries} entries. The look is an entry itself.`,
+    `The time has at most ${maxSpanDays} days and ${maxHintEntries} entries, of all departments or of the one asked for. ` +
+    'The look is an entry itself.',
   tags: ['Audit'],
   parameters: [
     ...Object.entries(hintsQuerySchema.properties).map(([name, { description, ...schema }]) => ({
@@ -49,7 +57,7 @@ export const hintsOperation: Operation = {
       in: 'query',
       description,
       schema,
-      example: name === 'from' ? '2026-11-18T00:00:00.000Z' : '2026-11-25T00:00:00.000Z',
+      example: examples[name as keyof typeof examples],
     })),
     officialParameter,
     ref('parameters', 'AcceptLanguage'),

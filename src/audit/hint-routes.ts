@@ -27,7 +27,7 @@ export function registerHintRoutes(
   const { database, authority, log, tokens, admit, now, timeZone, longLooks } = options;
   const office = createOfficeHours(timeZone);
 
-  scope.get<{ Querystring: { from?: string; to?: string } }>(
+  scope.get<{ Querystring: { from?: string; to?: string; consumer?: string } }>(
     '/v1/audit/hints',
     {
       onRequest: (request, reply, done) => {
@@ -45,14 +45,15 @@ export function registerHintRoutes(
       const to = readTime('#/to', request.query.to) ?? now();
       const from = readTime('#/from', request.query.from) ?? new Date(to.getTime() - defaultSpanDays * dayMs);
       if (from >= to || to.getTime() - from.getTime() > maxSpanDays * dayMs) throw badSpan();
+      const { consumer } = request.query;
       const hints = await longLooks
-        .run(reply.raw, (gone) => findHints(database, { from, to }, office, gone))
+        .run(reply.raw, (gone) => findHints(database, { from, to, consumer }, office, { signal: gone }))
         .catch(storeUnavailable);
       if (hints === null) throw tooManyEntries();
 
       await recordUnderAuthority(log, authority, (current) => {
         requireLiveClient(current, token);
-        const details = { from: from.toISOString(), to: to.toISOString() };
+        const details = { consumer, from: from.toISOString(), to: to.toISOString() };
         const query = { operation: 'hints', records: hints.length, details };
         const leaf = encodeQuery(request, { token, official, time: now() }, query);
         return Promise.resolve({ leaf, result: undefined });
@@ -85,7 +86,7 @@ function badSpan(): Problem {
 
 function tooManyEntries(): Problem {
   return invalidBody('#/from', {
-    en: `leaves more than ${maxHintEntries} entries to look at: name a shorter time`,
-    zh: `需查看的条目超过 ${maxHintEntries} 条：请缩短时间`,
+    en: `leaves more than ${maxHintEntries} entries to look at: name a shorter time, or one department`,
+    zh: `需查看的条目超过 ${maxHintEntries} 条：请缩短时间，或只查看一个部门`,
   });
 }

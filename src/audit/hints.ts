@@ -10,35 +10,63 @@ const stepEntries = 2000;
 /** How many entries the rules look at: what is more wants a shorter time. */
 export const maxHintEntries = 300_000;
 
+/** The exchanges that the rules look at: those of a time, of every department or of one. */
+export interface Looked {
+  from: Date;
+  to: Date;
+  consumer?: string | undefined;
+}
+
 /**
- * Reads the exchanges of a time from the log, in short statements, and has the rules look at each. What is kept is what
- * the rules keep.
+ * Reads exchanges from the log, in short statements, and has the rules look at each. What is kept is what the rules keep.
  *
+ * @param most how many entries they look at
  * @param signal ends it between two statements
  * @returns what they found; null when there are more entries than the rules look at
  */
 export async function findHints(
   database: Database,
-  span: { from: Date; to: Date },
+  looked: Looked,
   office: OfficeHours,
-  signal?: AbortSignal,
+  { most = maxHintEntries, signal }: { most?: number; signal?: AbortSignal } = {},
 ): Promise<Hint[] | null> {
-  const { rows } = await sql<Range & { entries: number }>`
-    select r.*, coalesce((select index + 1 from audit.entry order by index desc limit 1), 0) as entries
-    from (${rangeOf(span, null)}) r`.execute(database);
-  const { low, strays, entries } = rows[0]!;
+  const { rows } = await sql<Range & { entries: number; indexed: number }>`
+    select r.*, coalesce((select index + 1 from audit.entry order by index desc limit 1), 0) as entries,
+      audit.indexed() as indexed
+    from (${rangeOf(looked, null)}) r`.execute(database);
+  const { low, strays, entries, indexed } = rows[0]!;
   const end = Math.min(rows[0]!.end, entries);
-  if (end - low + strays.length > maxHintEntries || strays.length === maxScanned) return null;
+  // What the search tables do not hold yet is looked through.
+  const tail = looked.consumer === undefined ? low : Math.min(end, Math.max(low, indexed));
+  const own =
+    looked.consumer === undefined ? [] : await listOwn(database, looked.consumer, { low, end: tail }, most);
+  if (own.length + end - tail + strays.length > most || strays.length === maxScanned) return null;
   const watch = watchAll(office);
-  for (const step of stepsOf({ low, end, strays })) {
+  for (const step of stepsOf({ low, end, strays }, own, tail)) {
     signal?.throwIfAborted();
-    for (const fact of await readFacts(database, span, step)) watch.take(fact);
+    for (const fact of await readFacts(database, looked, step)) watch.take(fact);
   }
   return watch.end();
 }
 
-/** The entries to read in the order of the log, each step as a condition on `e.index`. */
-function stepsOf({ low, end, strays }: Range): RawBuilder<unknown>[] {
+/** Where the exchanges of a department stand: the first of them, one more than the rules look at. */
+async function listOwn(
+  database: Database,
+  consumer: string,
+  { low, end }: Pick<Range, 'low' | 'end'>,
+  most: number,
+): Promise<number[]> {
+  const { rows } = await sql<{ index: number }>`
+    select index from audit.find where consumer = ${consumer} and index >= ${low} and index < ${end}
+    order by index limit ${most + 1}`.execute(database);
+  return rows.map(({ index }) => index);
+}
+
+/**
+ * The entries to read in the order of the log, each step as a condition on `e.index`: those listed, and all from `tail`
+ * on.
+ */
+function stepsOf({ low, end, strays }: Range, own: number[], tail: number): RawBuilder<unknown>[] {
   const steps = (from: number, to: number, step: (start: number, stop: number) => RawBuilder<unknown>) =>
     Array.from({ length: Math.max(0, Math.ceil((to - from) / stepEntries)) }, (_, i) => {
       const start = from + i * stepEntries;
@@ -49,7 +77,8 @@ function stepsOf({ low, end, strays }: Range): RawBuilder<unknown>[] {
   const inOrder = strays.toReversed();
   return [
     ...listed(inOrder.filter((index) => index < low)),
-    ...steps(low, end, (start, stop) => sql`e.index >= ${start} and e.index < ${stop}`),
+    ...listed(own),
+    ...steps(tail, end, (start, stop) => sql`e.index >= ${start} and e.index < ${stop}`),
     ...listed(inOrder.filter((index) => index >= end)),
   ];
 }
@@ -70,7 +99,7 @@ interface Row {
 
 async function readFacts(
   database: Database,
-  { from, to }: { from: Date; to: Date },
+  { from, to, consumer }: Looked,
   step: RawBuilder<unknown>,
 ): Promise<Fact[]> {
   const { rows } = await sql<Row>`
@@ -81,7 +110,8 @@ async function readFacts(
     cross join lateral json_to_record(convert_from(e.bytes, 'UTF8')::json) as j(
       kind text, "time" timestamptz, consumer text, official json, purpose text, "case" text, outcome text,
       operation text, subjects text[], details json)
-    where ${step} and j.kind = 'exchange' and j.consumer is not null
+    where ${step} and j.kind = 'exchange'
+      and ${consumer === undefined ? sql`j.consumer is not null` : sql`j.consumer = ${consumer}`}
       and j."time" >= ${from} and j."time" < ${to}
     order by e.index`.execute(database);
   return rows.map(readFact);

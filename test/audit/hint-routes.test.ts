@@ -3,10 +3,15 @@ import t from 'tap';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import { hintsOperation } from '../../src/audit/hint-documents.ts';
+import { findHints } from '../../src/audit/hints.ts';
+import { readIndexLag } from '../../src/audit/index-stage.ts';
+import { createOfficeHours } from '../../src/audit/office-hours.ts';
 import { rules } from '../../src/audit/hint-rules.ts';
-import { leastAbsent, leastRefusals, leastRun } from '../../src/audit/hint-watches.ts';
+import { burstMs, leastAbsent, leastRefusals, leastRun } from '../../src/audit/hint-watches.ts';
+import { openDatabase } from '../../src/db/database.ts';
 import { checkProblem } from '../exchange/checks.ts';
 import { checkAuditLog, startGateway } from '../helper.ts';
+import { holdLock, logLocks, until } from './log.ts';
 import { readLog } from './open-seal.ts';
 import { newAsker, type Asker } from './search.ts';
 
@@ -98,6 +103,51 @@ await t.test(
   },
 );
 
+await t.test(
+  'looks at one department alone, whether the search tables have its entries or not',
+  async (t) => {
+    const rulesOf = async (consumer: string): Promise<string[]> => {
+      const answer = await ask(auditor, `?consumer=${consumer}`);
+      t.equal(answer.statusCode, 200);
+      const newest = (await readLog(test.pool)).at(-1)!;
+      t.match(newest, { operation: 'hints', details: { consumer } });
+      const { items } = answer.json<{ items: Found[] }>();
+      t.ok(items.every((item) => item.consumer === consumer));
+      return items
+        .map(({ rule }) => rule)
+        .filter((rule) => rule !== 'hours') // the test may run on a Sunday
+        .sort();
+    };
+    test.clock.advance(burstMs + 1000);
+    const token = await test.token('civil-affairs');
+    const lock = await holdLock(t, test, logLocks.index);
+    for (let i = 0; i < leastRefusals; i++)
+      await test.read('citizens', { id: citizenId(1), fields: ['ethnicity'] }, { token });
+    test.clock.advance(1000);
+    const found = ['absent', 'refusals', 'sequence'];
+    t.strictSame(await rulesOf('civil-affairs'), found, 'some are in none');
+    t.strictSame(await rulesOf('taxation'), ['refusals']);
+    t.strictSame(await rulesOf('justice'), []);
+    await lock.release();
+    await until('the search tables have all', async () => (await readIndexLag(test.pool)).entries === 0);
+    t.strictSame(await rulesOf('civil-affairs'), found, 'all are in them');
+  },
+);
+
+await t.test('is not kept from one department by how much others ask', async (t) => {
+  const { database, close } = openDatabase(test.gatewayUrl, 'test hints', { maxConnections: 1 });
+  t.teardown(close);
+  await until('the search tables have all', async () => (await readIndexLag(test.pool)).entries === 0);
+  const span = { from: new Date(test.clock.now().getTime() - 86_400_000), to: test.clock.now() };
+  const most = leastRefusals;
+  const office = createOfficeHours('Asia/Shanghai');
+  t.equal(await findHints(database, span, office, { most }), null);
+  t.equal(await findHints(database, { ...span, consumer: 'civil-affairs' }, office, { most }), null);
+  const hints = await findHints(database, { ...span, consumer: 'taxation' }, office, { most });
+  const refusals = hints?.find(({ rule }) => rule === 'refusals');
+  t.match(refusals, { consumer: 'taxation', count: leastRefusals });
+});
+
 await t.test('refuses everybody but auditors, and times that it does not look at', async (t) => {
   for (const role of ['exchange', 'provide', 'disclose', 'admin']) {
     const asker = await newAsker(test, 'civil-affairs', [role]);
@@ -110,6 +160,8 @@ await t.test('refuses everybody but auditors, and times that it does not look at
     '?to=2026-02-30T00:00:00Z',
     '?from=2026-01-01T00:00:00Z',
     '?until=2026-01-01T00:00:00Z',
+    '?consumer=Taxation',
+    '?consumer=taxation&consumer=justice',
   ];
   for (const query of [...queries, '?from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z'])
     checkProblem(t, await ask(auditor, query), { status: 400, code: 'invalid-request' });
