@@ -36,6 +36,7 @@ async function run(): Promise<number> {
     });
     const failed = await runTap({
       ...process.env,
+      NODE_COMPILE_CACHE: join(folder, 'compiled'),
       ONEVISIT_TEST_ADMIN_URL: server.adminUrl,
       ONEVISIT_TEST_GATEWAY_URL: server.gatewayUrl,
       ONEVISIT_TEST_LOGS: logs,
