@@ -1,7 +1,7 @@
 import type { Rig } from '../rig.ts';
 import { bareBatchMeasures, batchMeasures, gatewayMeasures, type Running, type Task } from './competitors.ts';
 import { judgeRatios, markdown, median, type Measurement, type Outcome } from './report.ts';
-import { measure, settleIndex, type Pace } from './turns.ts';
+import { measure, settle, type Pace } from './turns.ts';
 
 /** What is measured beside single reads that the gateway can carry, in the order of the table. */
 const titles = {
@@ -60,17 +60,20 @@ export async function goToExtremes(
       found.push(await take('unloaded', reads, round, quarter));
       const tooMuch = { connections: overloadConnections, rate: answersPerSecond * 3, tolerated: refusals };
       found.push(await take('overload', reads, round, tooMuch));
-      await settleIndex(rig);
+      await settle(rig);
     }
     await take('batch', batches, 0, { connections: batchConnections, measureMs: pace.warmMs });
     for (let round = 1; round <= pace.rounds; round++) {
       const few = { connections: batchConnections };
       for (const name of round % 2 === 0
         ? (['batch', 'bare-batch'] as const)
-        : (['bare-batch', 'batch'] as const))
+        : (['bare-batch', 'batch'] as const)) {
         found.push(await take(name, name === 'batch' ? batches : bare, round, few));
+        await settle(rig);
+      }
       const many = { connections: manyBatchConnections, tolerated: refusals, restMs: 100 };
       found.push(await take('many-batches', batches, round, many));
+      await settle(rig);
     }
     return found;
   } finally {

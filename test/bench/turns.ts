@@ -112,7 +112,7 @@ async function takeTurn(rig: Rig, turn: Turn, measureMs: number): Promise<Measur
     const half = found[0]!.answersPerSecond / 2;
     found.push(await measure(rig, turn, openLoopConnections, half, measureMs));
   }
-  await settle(rig, competitor);
+  await (competitor.name === 'gateway' ? settle(rig) : rig.query('checkpoint'));
   return found;
 }
 
@@ -163,9 +163,9 @@ export async function measure(
   };
 }
 
-/** What one competitor left to do in the background must not burden the next: the search tables, dirty pages. */
-async function settle(rig: Rig, { name }: Competitor): Promise<void> {
-  if (name === 'gateway') await settleIndex(rig);
+/** What a turn left to do in the background must not burden the next: the search tables, dirty pages. */
+export async function settle(rig: Rig): Promise<void> {
+  await settleIndex(rig);
   await rig.query('checkpoint');
 }
 
