@@ -63,7 +63,9 @@ export function applying(
       purposes: sortedOnce(application.purposes),
       requires: [],
       legal_basis,
-      justification: { ...justification },
+      justification: Object.fromEntries(
+        Object.entries(justification).map(([name, reason]) => [dataset.concepts.get(name)!.name, reason]),
+      ),
       expected_volume,
       status: 'applied',
       valid_until: validUntil.toISOString(),
@@ -108,19 +110,29 @@ function findUnjustified(
 ): Fault[] {
   const conceptOf = (name: string): string | undefined => dataset.concepts.get(name)?.name;
   const asked = new Set(fields.map(conceptOf));
-  const justified = new Set(Object.keys(justification).map(conceptOf));
+  const names = Object.keys(justification);
+  const reasonsOf = Map.groupBy(names, conceptOf);
   return [
     ...fields
-      .filter((name) => !justified.has(conceptOf(name)))
+      .filter((name) => !reasonsOf.has(conceptOf(name)))
       .map((name) => ({
         pointer: `#/justification/${name}`,
         detail: { en: 'must say why this field is needed', zh: '必须说明为何需要该字段' },
       })),
-    ...Object.keys(justification)
+    ...names
       .filter((name) => !asked.has(conceptOf(name)))
       .map((name) => ({
         pointer: `#/justification/${name}`,
         detail: { en: 'is of no field that is asked for', zh: '不是所申请的字段' },
       })),
+    ...[...reasonsOf.values()].flatMap(([first, ...others]) =>
+      others.map((name) => ({
+        pointer: `#/justification/${name}`,
+        detail: {
+          en: `is another name of ${first}, which has a reason`,
+          zh: `是 ${first} 的另一名称，已填写理由`,
+        },
+      })),
+    ),
   ];
 }

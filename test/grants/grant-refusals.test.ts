@@ -334,6 +334,12 @@ const faults: [what: string, more: object, code: string, pointer: string][] = [
     '#/justification/sex',
   ],
   [
+    'two reasons for a field, by two of its names',
+    { justification: { ...justification, mobile_phone: 'x' } },
+    'invalid-request',
+    '#/justification/mobile_phone',
+  ],
+  [
     'a blank reason',
     { justification: { ...justification, name: ' ' } },
     'invalid-request',

@@ -76,6 +76,16 @@ await t.test('takes an application, with its entry, and says by when it is decid
   t.equal((await readName())[0], 403, 'nothing is granted by it yet');
 });
 
+await t.test('calls a field what grants call it, by whatever name of it the reason came', async (t) => {
+  const grant = await test.apply(t, consumer, {
+    fields: ['mobile_phone'],
+    verify_fields: undefined,
+    justification: { mobile_phone: 'Whom to call' },
+  });
+  t.match(grant, { fields: ['phone'] });
+  t.strictSame(grant.justification, { phone: 'Whom to call' });
+});
+
 await t.test('a provider has one working day for what is shared unconditionally', async (t) => {
   const grant = await test.apply(t, ['civil-affairs', 'exchange'], {
     dataset: 'enterprises',
