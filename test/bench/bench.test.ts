@@ -24,7 +24,7 @@ function bench(...args: string[]): Promise<Ended> {
 
 await t.test('measures the gateway beside its peers, and writes down what it found', async (t) => {
   const out = t.testdir();
-  const short = ['--rounds=1', '--seconds=1', '--warm=1', '--citizens=300'];
+  const short = ['--rounds=1', '--seconds=2', '--warm=1', '--citizens=300'];
   const { code, stdout, stderr } = await bench(
     ...short,
     '--only=hello,hand-written,gateway,queries,exports',
