@@ -4,8 +4,17 @@
  *
  * Run by itself, it makes the copies: an image does so when it is built.
  */
-import { createHash } from 'node:crypto';
-import { globSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { createHash, randomUUID } from 'node:crypto';
+import {
+  globSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { registerHooks, stripTypeScriptTypes } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -15,8 +24,9 @@ const folders = ['src', 'migrations'];
 const ours = folders.map((folder) => pathToFileURL(join(program, folder, '/')).href);
 /** Beside the packages, where nobody writes but who may change the program anyway. */
 const copies = join(program, 'node_modules', '.cache', 'onevisit');
-/** The end of each copy: one that lacks it was not written to its end. */
-const end = '\n// without types\n';
+/** Others may share the folder: what nobody made anew for so long is of no program that runs. */
+const keptMs = 30 * 24 * 60 * 60 * 1000;
+const maxMakingMs = 60_000;
 let mayMakeCopies = true;
 
 if (import.meta.main) makeCopies();
@@ -43,10 +53,27 @@ function load(url, context, nextLoad) {
 function readCopy(typed) {
   try {
     const copy = readFileSync(join(copies, nameOfCopy(typed)), 'utf8');
-    return copy.endsWith(end) ? copy : null;
+    const source = copy.slice(0, -sealLength);
+    return copy === sealed(source) ? source : null;
   } catch {
     return null;
   }
+}
+
+const sealLength = sealed('').length;
+
+/**
+ * A copy says what it should be, so that one that was not written to its end, or was damaged, is none.
+ *
+ * @param {string} source
+ */
+function sealed(source) {
+  return `${source}\n// ${digest(source)}\n`;
+}
+
+/** @param {string} text */
+function digest(text) {
+  return createHash('sha256').update(text).digest('hex');
 }
 
 /**
@@ -60,8 +87,15 @@ function readNewCopy(typed) {
   mayMakeCopies = false;
   const { spawnSync } = process.getBuiltinModule('node:child_process');
   const options = ['--disable-warning=ExperimentalWarning', fileURLToPath(import.meta.url)];
-  spawnSync(process.execPath, options, { stdio: 'ignore', env: {} });
-  return readCopy(typed);
+  try {
+    spawnSync(process.execPath, options, { stdio: 'ignore', env: {}, timeout: maxMakingMs });
+  } catch {
+    // Where no process may be started, either.
+  }
+  const source = readCopy(typed);
+  if (source === null && process.argv[2] === 'serve')
+    process.emitWarning(`no copies without types in ${copies}: the gateway takes 20 MB more`);
+  return source;
 }
 
 /**
@@ -70,7 +104,7 @@ function readNewCopy(typed) {
  * @param {string} typed
  */
 function nameOfCopy(typed) {
-  return `${createHash('sha256').update(`${process.version}\n${typed}`).digest('hex')}.js`;
+  return `${digest(`${process.version}\n${typed}`)}.js`;
 }
 
 function makeCopies() {
@@ -81,13 +115,23 @@ function makeCopies() {
     { cwd: program },
   )) {
     const typed = readFileSync(join(program, file), 'utf8');
-    const copy = nameOfCopy(typed);
-    wanted.add(copy);
-    if (readCopy(typed) !== null) continue;
-    const unfinished = join(copies, `${copy}.${process.pid}`);
-    writeFileSync(unfinished, stripTypeScriptTypes(typed) + end);
-    renameSync(unfinished, join(copies, copy));
+    wanted.add(nameOfCopy(typed));
+    if (readCopy(typed) === null) makeCopy(typed);
   }
-  for (const name of readdirSync(copies))
-    if (name.endsWith('.js') && !wanted.has(name)) rmSync(join(copies, name), { force: true });
+  for (const name of readdirSync(copies).filter((one) => !wanted.has(one))) {
+    const { mtimeMs } = statSync(join(copies, name), { throwIfNoEntry: false }) ?? { mtimeMs: Infinity };
+    if (mtimeMs < Date.now() - keptMs) rmSync(join(copies, name), { force: true });
+  }
+}
+
+/** @param {string} typed */
+function makeCopy(typed) {
+  const unfinished = join(copies, randomUUID());
+  try {
+    writeFileSync(unfinished, sealed(stripTypeScriptTypes(typed)));
+  } catch {
+    // What is no TypeScript that could be imported has no copy.
+    return;
+  }
+  renameSync(unfinished, join(copies, nameOfCopy(typed)));
 }

@@ -71,6 +71,7 @@ export async function openRig(
     startGateway(more = { nodeFlags: [], env: {} }) {
       const env = {
         ...process.env,
+        NODE_COMPILE_CACHE: undefined,
         ...nodeSettings,
         ...homeKeyFiles(join(folder, 'keys-of-all')),
         DATABASE_URL: server.gatewayUrl,
