@@ -49,7 +49,7 @@ export function registerHintRoutes(
       const hints = await longLooks
         .run(reply.raw, (gone) => findHints(database, { from, to, consumer }, office, { signal: gone }))
         .catch(storeUnavailable);
-      if (hints === null) throw tooManyEntries();
+      if (hints === null) throw tooManyEntries(consumer);
 
       await recordUnderAuthority(log, authority, (current) => {
         requireLiveClient(current, token);
@@ -84,9 +84,13 @@ function badSpan(): Problem {
   });
 }
 
-function tooManyEntries(): Problem {
+function tooManyEntries(consumer: string | undefined): Problem {
+  const [en, zh] =
+    consumer === undefined
+      ? ['name a shorter time, or one department', '请缩短时间，或只查看一个部门']
+      : ['name a shorter time, or wait until the newest are indexed', '请缩短时间，或等待最新条目完成索引'];
   return invalidBody('#/from', {
-    en: `leaves more than ${maxHintEntries} entries to look at: name a shorter time, or one department`,
-    zh: `需查看的条目超过 ${maxHintEntries} 条：请缩短时间，或只查看一个部门`,
+    en: `leaves more than ${maxHintEntries} entries to look at: ${en}`,
+    zh: `需查看的条目超过 ${maxHintEntries} 条：${zh}`,
   });
 }

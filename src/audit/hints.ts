@@ -34,13 +34,17 @@ export async function findHints(
     select r.*, coalesce((select index + 1 from audit.entry order by index desc limit 1), 0) as entries,
       audit.indexed() as indexed
     from (${rangeOf(looked, null)}) r`.execute(database);
-  const { low, strays, entries, indexed } = rows[0]!;
+  const { consumer } = looked;
+  const { low, strays: anyStrays, entries, indexed } = rows[0]!;
+  if (anyStrays.length === maxScanned) return null;
   const end = Math.min(rows[0]!.end, entries);
   // What the search tables do not hold yet is looked through.
-  const tail = looked.consumer === undefined ? low : Math.min(end, Math.max(low, indexed));
-  const own =
-    looked.consumer === undefined ? [] : await listOwn(database, looked.consumer, { low, end: tail }, most);
-  if (own.length + end - tail + strays.length > most || strays.length === maxScanned) return null;
+  const tail = consumer === undefined ? low : Math.min(end, Math.max(low, indexed));
+  const { own, strays } =
+    consumer === undefined
+      ? { own: [], strays: anyStrays }
+      : await listOwn(database, consumer, { low, end: tail, strays: anyStrays }, most);
+  if (own.length + end - tail + strays.length > most) return null;
   const watch = watchAll(office);
   for (const step of stepsOf({ low, end, strays }, own, tail)) {
     signal?.throwIfAborted();
@@ -49,17 +53,25 @@ export async function findHints(
   return watch.end();
 }
 
-/** Where the exchanges of a department stand: the first of them, one more than the rules look at. */
+/**
+ * Where the exchanges of a department stand, and what the search tables could not read: one more than the rules look at,
+ * at most.
+ */
 async function listOwn(
   database: Database,
   consumer: string,
-  { low, end }: Pick<Range, 'low' | 'end'>,
+  { low, end, strays }: Range,
   most: number,
-): Promise<number[]> {
-  const { rows } = await sql<{ index: number }>`
-    select index from audit.find where consumer = ${consumer} and index >= ${low} and index < ${end}
-    order by index limit ${most + 1}`.execute(database);
-  return rows.map(({ index }) => index);
+): Promise<{ own: number[]; strays: number[] }> {
+  const inRange = (whose: RawBuilder<unknown>): RawBuilder<unknown> => sql`(select index from audit.find
+    where ${whose} and index >= ${low} and index < ${end} order by index limit ${most + 1})`;
+  const { rows } = await sql<{ own: number[]; strays: number[] }>`
+    select coalesce((select json_agg(index order by index) from (
+        ${inRange(sql`consumer = ${consumer}`)} union all ${inRange(sql`consumer is null and kind is null`)}) o), '[]') as own,
+      coalesce((select json_agg(index order by index desc) from audit.find
+        where index = any(${strays}::bigint[]) and (consumer = ${consumer} or kind is null)), '[]') as strays
+    `.execute(database);
+  return rows[0]!;
 }
 
 /**

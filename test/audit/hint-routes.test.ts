@@ -7,11 +7,11 @@ import { findHints } from '../../src/audit/hints.ts';
 import { readIndexLag } from '../../src/audit/index-stage.ts';
 import { createOfficeHours } from '../../src/audit/office-hours.ts';
 import { rules } from '../../src/audit/hint-rules.ts';
-import { burstMs, leastAbsent, leastRefusals, leastRun } from '../../src/audit/hint-watches.ts';
+import { burstMs, leastAbsent, leastRefusals, leastRun, type Hint } from '../../src/audit/hint-watches.ts';
 import { openDatabase } from '../../src/db/database.ts';
 import { checkProblem } from '../exchange/checks.ts';
 import { checkAuditLog, startGateway } from '../helper.ts';
-import { holdLock, logLocks, until } from './log.ts';
+import { holdLock, logLocks, newLeaf, readVersion, startAppender, until } from './log.ts';
 import { readLog } from './open-seal.ts';
 import { newAsker, type Asker } from './search.ts';
 
@@ -147,6 +147,39 @@ await t.test('is not kept from one department by how much others ask', async (t)
   const refusals = hints?.find(({ rule }) => rule === 'refusals');
   t.match(refusals, { consumer: 'taxation', count: leastRefusals });
 });
+
+await t.test(
+  'looks at the department alone among those whose clock was wrong, and at what was not read',
+  async (t) => {
+    const test = await startGateway(t);
+    const { database, close } = openDatabase(test.gatewayUrl, 'test hints', { maxConnections: 1 });
+    t.teardown(close);
+    const { appender } = startAppender(t, test);
+    const append = async (more: Parameters<typeof newLeaf>[0]): Promise<number> =>
+      (await appender.append(newLeaf({ operation: 'read', ...more }), await readVersion(test)))!;
+    const late = new Date(test.clock.now().getTime() - 3_600_000);
+    const many = Array.from({ length: leastRefusals });
+    for (const _ of many) await append({ time: late, consumer: 'late-clock' });
+    const evaded: number[] = [];
+    for (const _ of many)
+      evaded.push(await append({ time: test.clock.now(), consumer: 'evader', subjects: ['bad'] }));
+    await until('the search tables have all', async () => (await readIndexLag(test.pool)).entries === 0);
+    test.clock.advance(1000);
+    const span = { from: new Date(late.getTime() - 1000), to: test.clock.now() };
+    const office = createOfficeHours('Asia/Shanghai');
+    const find = (consumer: string, most = 2 * leastRefusals): Promise<Hint[] | null> =>
+      findHints(database, { ...span, consumer }, office, { most });
+    t.match(
+      (await find('late-clock'))?.find(({ rule }) => rule === 'refusals'),
+      { consumer: 'late-clock' },
+    );
+    t.match(
+      (await find('evader'))?.find(({ rule }) => rule === 'refusals'),
+      { entries: evaded },
+    );
+    t.strictSame(await find('justice'), []);
+  },
+);
 
 await t.test('refuses everybody but auditors, and times that it does not look at', async (t) => {
   for (const role of ['exchange', 'provide', 'disclose', 'admin']) {
