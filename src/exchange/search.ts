@@ -29,6 +29,8 @@ const maxConditions = 10;
 const maxLimit = 200;
 const defaultLimit = 50;
 const maxSoughtLength = 128;
+/** The value that leads the order is in it: 128 characters of four bytes, escaped at worst. */
+export const maxCursorLength = 2500;
 
 export const operatorSchemas = {
   prefix: {
@@ -74,7 +76,7 @@ export const searchBodySchema = {
     fields: fieldsSchema,
     meta: metaSchema,
     limit: { type: 'integer', minimum: 1, maximum: maxLimit, default: defaultLimit },
-    after: { type: ['string', 'null'], maxLength: 400 },
+    after: { type: ['string', 'null'], maxLength: maxCursorLength },
   },
 } as const;
 

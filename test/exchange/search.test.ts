@@ -437,6 +437,25 @@ await t.test('enters a search that finds nobody as absent', async (t) => {
   t.notOk(Object.hasOwn(entry, 'subjects'));
 });
 
+await t.test('goes on behind a name as long as names may be', async (t) => {
+  const [first, second] = shops as [(typeof shops)[0], (typeof shops)[0]];
+  const fresh = { ...taxation, token: await test.token('taxation') };
+  const long = '𠀀'.repeat(128);
+  const rename = (id: string, name: string): Promise<unknown> =>
+    test.pool.query('update store.enterprises set name = $2 where id = $1', [id, name]);
+  await rename(first.id, long);
+  await rename(second.id, long);
+  const body = { where: { name: { prefix: '𠀀' } }, fields: ['id'], limit: 1 };
+  const page = (await search(body, fresh, 'enterprises')).json<Page>();
+  const answer = await search({ ...body, after: page.next }, fresh, 'enterprises');
+  t.equal(answer.statusCode, 200);
+  const found = [...page.items, ...answer.json<Page>().items].map(({ id }) => id);
+  t.strictSame(found, [first.id, second.id]);
+  t.equal(answer.json<Page>().next, null);
+  await rename(first.id, first.name);
+  await rename(second.id, second.name);
+});
+
 await t.test('has every search in a log that is whole', async (t) => {
   const entries = await checkAuditLog(t, test);
   t.ok(entries.filter(({ operation }) => operation === 'search').length > 50);
