@@ -8,6 +8,9 @@ import { createCipheriv, createDecipheriv, createHash, randomBytes, type KeyObje
 const lifetimeMs = 24 * 60 * 60 * 1000;
 const nonceBytes = 12;
 const tagBytes = 16;
+/** When it ends, and how long the place is: the length of a cursor tells nearly nothing of that. */
+const headBytes = 10;
+const paddedTo = 32;
 
 /**
  * Makes the cursor that continues a list behind a place.
@@ -17,22 +20,27 @@ const tagBytes = 16;
 export function sealCursor(key: KeyObject, scope: string, place: string, now: Date): string {
   const nonce = randomBytes(nonceBytes);
   const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(digest(scope));
-  const until = Buffer.alloc(8);
-  until.writeBigUInt64BE(BigInt(now.getTime() + lifetimeMs));
-  const sealed = Buffer.concat([cipher.update(until), cipher.update(place, 'utf8'), cipher.final()]);
+  const text = Buffer.from(place);
+  const size = paddedTo * Math.ceil((headBytes + text.length) / paddedTo);
+  const plain = Buffer.alloc(size);
+  plain.writeBigUInt64BE(BigInt(now.getTime() + lifetimeMs));
+  plain.writeUInt16BE(text.length, 8);
+  plain.set(text, headBytes);
+  const sealed = Buffer.concat([cipher.update(plain), cipher.final()]);
   return Buffer.concat([nonce, sealed, cipher.getAuthTag()]).toString('base64url');
 }
 
 /** Reads a cursor; null when it is another client's or query's, too old, or forged. Attacker-controlled input. */
 export function openCursor(key: KeyObject, scope: string, cursor: string, now: Date): string | null {
   const bytes = Buffer.from(cursor, 'base64url');
-  if (bytes.length < nonceBytes + 8 + tagBytes) return null;
+  if (bytes.length < nonceBytes + headBytes + tagBytes) return null;
   try {
     const cipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, nonceBytes))
       .setAAD(digest(scope))
       .setAuthTag(bytes.subarray(-tagBytes));
     const plain = Buffer.concat([cipher.update(bytes.subarray(nonceBytes, -tagBytes)), cipher.final()]);
-    return Number(plain.readBigUInt64BE(0)) < now.getTime() ? null : plain.toString('utf8', 8);
+    if (Number(plain.readBigUInt64BE(0)) < now.getTime()) return null;
+    return plain.toString('utf8', headBytes, headBytes + plain.readUInt16BE(8));
   } catch {
     return null;
   }

@@ -53,6 +53,14 @@ await t.test('shows nothing of the id, and is another one each time', (t) => {
   t.end();
 });
 
+await t.test('is as long for every index', (t) => {
+  const lengths = [0, 9, 10, 999_999_999, Number.MAX_SAFE_INTEGER].map(
+    (index) => sealIndex(key, 's', index, now).length,
+  );
+  t.strictSame(new Set(lengths).size, 1);
+  t.end();
+});
+
 await t.test('gives an index back as it was, and no place that is none', (t) => {
   fc.assert(
     fc.property(

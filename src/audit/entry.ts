@@ -154,7 +154,7 @@ export function deriveLogSecrets(secret: Buffer): LogSecrets {
   return {
     subjectMac: createMac(subjectKey),
     saltMac: createMac(derive('onevisit/salt')),
-    cursorKey: createSecretKey(derive('onevisit/cursor')),
+    cursorKey: createSecretKey(derive('onevisit/sealed-cursor')),
     subjectKeyId: createHash('sha256').update(subjectKey).digest().subarray(0, 8).toString('base64url'),
   };
 }

@@ -63,6 +63,7 @@ export async function goToExtremes(
       await settle(rig);
     }
     await take('batch', batches, 0, { connections: batchConnections, measureMs: pace.warmMs });
+    await settle(rig);
     for (let round = 1; round <= pace.rounds; round++) {
       const few = { connections: batchConnections };
       for (const name of round % 2 === 0
