@@ -27,6 +27,7 @@ const copies = join(program, 'node_modules', '.cache', 'onevisit');
 /** Others may share the folder: what nobody made anew for so long is of no program that runs. */
 const keptMs = 30 * 24 * 60 * 60 * 1000;
 const maxMakingMs = 60_000;
+const sealLength = sealed('').length;
 let mayMakeCopies = true;
 
 if (import.meta.main) makeCopies();
@@ -51,16 +52,15 @@ function load(url, context, nextLoad) {
  * @returns {string | null}
  */
 function readCopy(typed) {
+  let copy;
   try {
-    const copy = readFileSync(join(copies, nameOfCopy(typed)), 'utf8');
-    const source = copy.slice(0, -sealLength);
-    return copy === sealed(source) ? source : null;
+    copy = readFileSync(join(copies, nameOfCopy(typed)), 'utf8');
   } catch {
     return null;
   }
+  const source = copy.slice(0, -sealLength);
+  return copy === sealed(source) ? source : null;
 }
-
-const sealLength = sealed('').length;
 
 /**
  * A copy says what it should be, so that one that was not written to its end, or was damaged, is none.
@@ -126,12 +126,14 @@ function makeCopies() {
 
 /** @param {string} typed */
 function makeCopy(typed) {
-  const unfinished = join(copies, randomUUID());
+  let source;
   try {
-    writeFileSync(unfinished, sealed(stripTypeScriptTypes(typed)));
+    source = stripTypeScriptTypes(typed);
   } catch {
     // What is no TypeScript that could be imported has no copy.
     return;
   }
+  const unfinished = join(copies, randomUUID());
+  writeFileSync(unfinished, sealed(source));
   renameSync(unfinished, join(copies, nameOfCopy(typed)));
 }

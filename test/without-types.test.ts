@@ -5,6 +5,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
@@ -69,6 +70,10 @@ await t.test('imports what was changed, and keeps copies of what was for a month
   const copies = [...readCopies(program.copies).values()];
   t.equal(copies.length, 3, 'of said.ts, which is unchanged, of the second and of the third');
   t.notOk(copies.some((copy) => copy.includes('first')));
+  const untouched = readdirSync(program.copies).filter(
+    (name) => statSync(join(program.copies, name)).mtimeMs === longAgo.getTime(),
+  );
+  t.equal(untouched.length, 1, 'what is unchanged is not made again');
   t.end();
 });
 
