@@ -51,12 +51,12 @@ export function renewing(
   };
 }
 
-/** Of the reasons of an application, those for what was granted of it. */
+/** Of the reasons of an application, those for what was granted of it; one for each field, whatever it was called. */
 function stillJustified(grant: GrantSummary, dataset: Dataset | null): Record<string, string> | null {
   if (grant.justification === null) return null;
   const granted = [...grant.fields, ...grant.verify_fields];
-  const reasons = Object.entries(grant.justification).filter(([name]) =>
-    granted.includes(dataset?.concepts.get(name)?.name ?? name),
+  const reasons = Object.entries(grant.justification).map(
+    ([name, reason]) => [dataset?.concepts.get(name)?.name ?? name, reason] as const,
   );
-  return Object.fromEntries(reasons);
+  return Object.fromEntries(reasons.filter(([name]) => granted.includes(name)));
 }

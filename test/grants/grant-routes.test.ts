@@ -338,6 +338,20 @@ await t.test('renews a grant by an application that cites it, and leaves it as i
   await test.step(t, consumer, renewal.id, 'withdraw', null);
 });
 
+await t.test('renews a grant whose reasons were kept under two names of a field', async (t) => {
+  const { id } = await test.apply(t, consumer, { valid_until: '2030-01-01' });
+  await test.step(t, provider, id, 'approve', null);
+  const { name, phone, birth_date } = application.justification;
+  await test.pool.query('update registry.grant set justification = $2 where id = $1', [
+    id,
+    JSON.stringify({ name, phone, mobile_phone: phone, birth_date }),
+  ]);
+  const answer = await test.post(consumer, `/v1/grants/${id}/renew`, { valid_until: '2031-01-01' });
+  t.equal(answer.statusCode, 201);
+  t.strictSame(answer.json<GrantBody>().justification, { name, phone, birth_date });
+  await test.step(t, consumer, id, 'withdraw', null);
+});
+
 await t.test('renews what an administrator made, when what that lacks is said', async (t) => {
   const made = await test.grant({
     consumer: 'taxation',
