@@ -29,8 +29,8 @@ const maxConditions = 10;
 const maxLimit = 200;
 const defaultLimit = 50;
 const maxSoughtLength = 128;
-/** The value that leads the order is in it: 128 characters of four bytes, escaped at worst. */
-export const maxCursorLength = 2500;
+/** The value that leads the order is in it. More than 2,704 bytes fit no index of PostgreSQL (BTMaxItemSize, nbtree.h). */
+const maxCursorLength = 8192;
 
 export const operatorSchemas = {
   prefix: {
