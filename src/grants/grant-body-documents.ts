@@ -17,6 +17,12 @@ const text = (description: string) => ({
   maxLength: maxTextLength,
   description,
 });
+const perDay = (description: string) => ({
+  type: 'integer',
+  minimum: 1,
+  maximum: 1_000_000_000,
+  description,
+});
 const end = {
   type: 'string',
   maxLength: 40,
@@ -31,23 +37,11 @@ const justification = {
   additionalProperties: { type: 'string', minLength: 1, maxLength: maxTextLength },
   description: 'Why each field is needed, by its name.',
 };
-const volume = {
-  type: 'integer',
-  minimum: 1,
-  maximum: 1_000_000_000,
-  description: 'How many subjects a day the consumer reckons with.',
-};
 const demanded = {
   type: 'array',
   maxItems: 2,
   items: { type: 'string', enum: demands },
   description: 'What each data request must name besides.',
-};
-const quota = {
-  type: 'integer',
-  minimum: 1,
-  maximum: 1_000_000_000,
-  description: 'How many subjects may be asked for on a day.',
 };
 const reason = {
   type: 'string',
@@ -81,7 +75,7 @@ export const applicationBodySchema = {
     },
     legal_basis: text('The law that allows it, and its article.'),
     justification,
-    expected_volume: volume,
+    expected_volume: perDay('How many subjects a day the consumer reckons with.'),
     valid_until: end,
   },
 } as const;
@@ -98,7 +92,7 @@ export const renewalBodySchema = {
       ...justification,
       description: 'As in an application; that of the old grant when absent.',
     },
-    expected_volume: { ...volume, description: 'As in an application; that of the old grant when absent.' },
+    expected_volume: perDay('As in an application; that of the old grant when absent.'),
   },
 } as const;
 
@@ -110,7 +104,7 @@ const approvalBodySchema = {
     verify_fields: fields('Which of the fields may be verified and not read; those applied for when absent.'),
     plain_fields: fields('Which of the fields are not masked.'),
     valid_until: { ...end, description: 'An earlier end.' },
-    daily_quota: quota,
+    daily_quota: perDay('How many subjects may be asked for on a day.'),
     requires: demanded,
   },
 } as const;
