@@ -1,8 +1,6 @@
 import type { ErrorCode } from '../errors.ts';
 import { listParameters, pageSchema } from '../list-page.ts';
 import { admissionCodes, json, problems, ref, type Operation } from '../openapi.ts';
-import { applicationBodySchema, renewalBodySchema, stepBodySchemas } from './grant-body-documents.ts';
-import type { GrantStep } from './lifecycle.ts';
 import { demands } from './terms.ts';
 
 const statuses = ['applied', 'active', 'rejected', 'withdrawn', 'suspended', 'revoked'] as const;
@@ -46,7 +44,7 @@ const grantProperties = {
   decided_by: nullable({ type: 'string' }, 'The client that decided last.'),
   reason: nullable({ type: 'string' }, 'The reason given with the last step.'),
 };
-const grantSchema = {
+export const grantSchema = {
   type: 'object',
   required: Object.keys(grantProperties),
   additionalProperties: false,
@@ -72,16 +70,7 @@ const actSchema = {
   },
 };
 
-const application = {
-  dataset: 'example',
-  fields: ['name', 'birth_date'],
-  purposes: ['marriage-registration'],
-  legal_basis: '婚姻登记条例',
-  justification: { name: 'It is entered in the certificate', birth_date: 'The legal age is checked' },
-  expected_volume: 400,
-  valid_until: '2027-12-31',
-};
-const example = {
+export const example = {
   id: '0e7a9f3e-2a0b-4c8e-9d53-6d0a3f1a8b11',
   consumer: 'civil-affairs',
   dataset: 'example',
@@ -91,7 +80,7 @@ const example = {
   verify_fields: [],
   purposes: ['marriage-registration'],
   legal_basis: '婚姻登记条例',
-  justification: application.justification,
+  justification: { name: 'It is entered in the certificate', birth_date: 'The legal age is checked' },
   expected_volume: 400,
   status: 'applied',
   valid_from: null,
@@ -104,10 +93,12 @@ const example = {
   reason: null,
 };
 
-const headers = { 'Exchange-Id': ref('headers', 'ExchangeId'), 'Cache-Control': ref('headers', 'NoStore') };
-const doneHeaders = { ...headers, 'Exchange-Entry': ref('headers', 'ExchangeEntry') };
-const language = ref('parameters', 'AcceptLanguage');
-const idParameter = {
+export const headers = {
+  'Exchange-Id': ref('headers', 'ExchangeId'),
+  'Cache-Control': ref('headers', 'NoStore'),
+};
+export const language = ref('parameters', 'AcceptLanguage');
+export const idParameter = {
   name: 'id',
   in: 'path',
   required: true,
@@ -115,61 +106,8 @@ const idParameter = {
   schema: id,
   example: example.id,
 };
-const actParameters = [
-  ref('parameters', 'IdempotencyKey'),
-  ref('parameters', 'ActingOfficial'),
-  language,
-  ref('parameters', 'Traceparent'),
-];
-const refusals: ErrorCode[] = ['scope-missing', 'store-unavailable', ...admissionCodes];
-const actRefusals: ErrorCode[] = [
-  'invalid-request',
-  'official-required',
-  'idempotency-key-reused',
-  'payload-too-large',
-  'media-type-unsupported',
-  'audit-unavailable',
-  ...refusals,
-];
-const tags = ['Catalogue and grants'];
-
-export const applyOperation: Operation = {
-  operationId: 'applyForGrant',
-  summary: 'Apply for a grant',
-  description:
-    "For consumers. The dataset's provider decides by `due`: one working day where the dataset is shared " +
-    'unconditionally, ten where conditionally; after that an administrator may as well. Applying is an entry of kind `grant`.',
-  tags,
-  parameters: actParameters,
-  requestBody: { required: true, content: json(applicationBodySchema, application) },
-  responses: {
-    201: {
-      description: 'The application.',
-      headers: { ...doneHeaders, Location: { description: 'Where it is.', schema: { type: 'string' } } },
-      content: json(grantSchema, example),
-    },
-    ...problems(['unknown-field', ...actRefusals]),
-  },
-};
-
-export const renewOperation: Operation = {
-  operationId: 'renewGrant',
-  summary: 'Apply for the continuation of a grant',
-  description:
-    'For the consumer: a new application for the same fields and purposes, which cites the old grant. That one stays ' +
-    'as it is.',
-  tags,
-  parameters: [idParameter, ...actParameters],
-  requestBody: { required: true, content: json(renewalBodySchema, { valid_until: '2028-12-31' }) },
-  responses: {
-    201: {
-      description: 'The application.',
-      headers: { ...doneHeaders, Location: { description: 'Where it is.', schema: { type: 'string' } } },
-      content: json(grantSchema, { ...example, renews: '5b0c1b7e-6f0e-4a55-9a2e-3a1c1c7d1f02' }),
-    },
-    ...problems(['unknown-field', 'not-found', 'grant-state-conflict', 'step-not-yours', ...actRefusals]),
-  },
-};
+export const refusals: ErrorCode[] = ['scope-missing', 'store-unavailable', ...admissionCodes];
+export const tags = ['Catalogue and grants'];
 
 export const listOperation: Operation = {
   operationId: 'listGrants',
@@ -246,57 +184,3 @@ export const historyOperation: Operation = {
     ...problems(['invalid-request', 'not-found', ...refusals]),
   },
 };
-
-const stepTexts: Readonly<Record<GrantStep, [summary: string, description: string, example: object]>> = {
-  approve: [
-    'Approve an application',
-    "For the dataset's provider, or an administrator once it is overdue: as it is, or with fewer fields, an earlier end, " +
-      'a daily quota and demands. Nobody decides an application of their own department.',
-    { fields: ['name'], plain_fields: ['name'], daily_quota: 500, requires: ['case'] },
-  ],
-  reject: [
-    'Reject an application',
-    "For the dataset's provider, or an administrator once it is overdue.",
-    { reason: 'The law that is named does not ask for these fields' },
-  ],
-  suspend: [
-    'Suspend a grant',
-    "For the dataset's provider: from the entry on nothing is released by it.",
-    { reason: 'Many requests without a case' },
-  ],
-  resume: ['Let a suspended grant work again', "For the dataset's provider.", {}],
-  revoke: [
-    'Revoke a grant for ever',
-    "For the dataset's provider or an administrator: from the entry on nothing is released by it.",
-    { reason: 'The matter was handed to another department' },
-  ],
-  withdraw: ['Withdraw an application, or give a grant up', 'For the consumer.', {}],
-};
-
-/** The operation of a step. */
-export function stepOperation(step: GrantStep): Operation {
-  const [summary, description, body] = stepTexts[step];
-  const schema = stepBodySchemas[step];
-  return {
-    operationId: `${step}Grant`,
-    summary,
-    description: `${description} The act is an entry of kind \`grant\`.`,
-    tags,
-    parameters: [idParameter, ...actParameters],
-    requestBody: { required: 'required' in schema, content: json(schema, body) },
-    responses: {
-      200: {
-        description: 'The grant as it is now.',
-        headers: doneHeaders,
-        content: json(grantSchema, example),
-      },
-      ...problems([
-        ...(step === 'approve' ? (['unknown-field'] as const) : []),
-        'not-found',
-        'grant-state-conflict',
-        'step-not-yours',
-        ...actRefusals,
-      ]),
-    },
-  };
-}
