@@ -1,6 +1,6 @@
 import { Agent, request, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as nextRound, setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import { createShedder, type Shedder } from '../../src/exchange/shedding.ts';
 import { personaCitizens } from '../../src/sandbox/personas.ts';
@@ -69,6 +69,52 @@ await t.test('works with few places until a second has passed without a refusal'
   const burst = beginMany(begin, calmPlaces);
   t.equal(burst.length, calmPlaces - fewPlaces, 'as before');
   for (const end of [...ends, last!, ...burst]) await end();
+});
+
+await t.test('sheds no longer once only one in twenty was refused for a second', async (t) => {
+  const { begin, advance } = rig();
+  const ends = beginMany(begin, calmPlaces + 1);
+  for (const end of ends.splice(0, calmPlaces - fewPlaces)) await end();
+  advance(500);
+  t.equal(begin(), null, 'two of two');
+  advance(500);
+  for (const end of ends.splice(0, 18)) await end();
+  ends.push(...beginMany(begin, 19));
+  t.equal(ends.length, fewPlaces, 'one of nineteen');
+  advance(999);
+  t.equal(begin(), null, 'still');
+  for (const end of ends.splice(0, 30)) await end();
+  ends.push(...beginMany(begin, 30));
+  advance(1);
+  t.ok(begin(), 'and one of forty-nine');
+  const burst = beginMany(begin, calmPlaces);
+  t.ok(burst.length > fewPlaces);
+  for (const end of [...ends, ...burst]) await end();
+});
+
+await t.test('has fewer places after long rounds of the event loop, and more after short ones', async (t) => {
+  const { begin, advance } = rig();
+  const round = async (ms: number): Promise<void> => {
+    const end = begin();
+    advance(ms);
+    await nextRound();
+    await end?.();
+  };
+  let ends = beginMany(begin, calmPlaces);
+  t.equal(begin(), null);
+  for (const ms of [1, 3, 10, 10]) await round(ms);
+  for (const end of ends) await end();
+  ends = beginMany(begin, fewPlaces);
+  t.equal(ends.length, 15, '0.9 × 0.5 × 0.5 of 64');
+  for (let i = 0; i < 5; i++) await round(10);
+  for (const end of ends) await end();
+  ends = beginMany(begin, fewPlaces);
+  t.equal(ends.length, 4, 'never none');
+  for (let i = 0; i < 100; i++) await round(1);
+  for (const end of ends) await end();
+  ends = beginMany(begin, fewPlaces);
+  t.ok(ends.length >= 14 && ends.length < fewPlaces);
+  for (const end of ends) await end();
 });
 
 await t.test('keeps as many places as a slow database needs', async (t) => {
