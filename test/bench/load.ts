@@ -2,6 +2,7 @@
  * The load generator: a process of its own, plain sockets, one request at a time on each connection. It takes a
  * `LoadSpec` as JSON on standard input and prints a `LoadResult` as JSON.
  */
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
@@ -49,12 +50,12 @@ export interface LoadResult {
 
 const drainMs = 5000;
 
-function run(spec: LoadSpec): Promise<LoadResult> {
+async function run(spec: LoadSpec): Promise<LoadResult> {
   const ids = readFileSync(spec.idsFile, 'latin1').trimEnd().split('\n');
   const random = xorshift(spec.seed);
   const template = Buffer.from(spec.request, 'latin1');
-  const startMs = performance.now() + spec.warmupMs;
-  const endMs = startMs + spec.measureMs;
+  let startMs = Infinity;
+  let endMs = Infinity;
   const { count, strideBytes } = spec.ids ?? { count: 1, strideBytes: 0 };
   const latencies: number[] = [];
   const statuses: Record<string, number> = {};
@@ -65,7 +66,6 @@ function run(spec: LoadSpec): Promise<LoadResult> {
   let inFlight = 0;
   let dueNotSent = 0;
   let cpuAtStart: NodeJS.CpuUsage | null = null;
-  setTimeout(() => (cpuAtStart = process.cpuUsage()), spec.warmupMs);
 
   interface Connection {
     socket: Socket;
@@ -149,9 +149,13 @@ function run(spec: LoadSpec): Promise<LoadResult> {
     return connection;
   }
 
+  // Nothing is due before all stand: how long this process takes to connect is no wait for an answer.
   const connections = Array.from({ length: spec.connections }, open);
-  for (const connection of connections)
-    connection.socket.once('connect', () => next(connection, performance.now()));
+  await Promise.all(connections.map(({ socket }) => once(socket, 'connect')));
+  startMs = performance.now() + spec.warmupMs;
+  endMs = startMs + spec.measureMs;
+  setTimeout(() => (cpuAtStart = process.cpuUsage()), spec.warmupMs);
+  for (const connection of connections) next(connection, performance.now());
 
   return new Promise((resolve) => {
     function finish(): void {
