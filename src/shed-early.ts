@@ -53,7 +53,7 @@ export function shedEarly(app: FastifyInstance, shedder: Shedder, context: Probl
   const serve = app.server.listeners('request') as RequestListener[];
   app.server.removeAllListeners('request');
   app.server.on('request', (request, response) => {
-    if (isPlain(request) && !shedder.hasPlace()) refuse(response);
+    if (isPlain(request) && !shedder.hasPlace(request.socket)) refuse(response);
     else for (const listener of serve) listener.call(app.server, request, response);
   });
 }

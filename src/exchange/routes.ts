@@ -55,7 +55,7 @@ export function registerExchangeRoutes(scope: FastifyInstance, options: Exchange
   function authenticate(request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void): void {
     try {
       request.accessToken = admit(request, reply);
-      shedder.check();
+      shedder.check(request.raw.socket);
       done();
     } catch (error) {
       done(error as Error);

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Rig } from '../rig.ts';
 import { bareBatchMeasures, batchMeasures, gatewayMeasures, type Running, type Task } from './competitors.ts';
 import { judgeRatios, markdown, median, type Measurement, type Outcome } from './report.ts';
@@ -19,6 +20,8 @@ const overloadConnections = 1024;
 const batchConnections = 8;
 const manyBatchConnections = 64;
 const refusals = [429, 503];
+/** For about a second after the last refusal a gateway goes on shedding. */
+const sheddingMs = 1500;
 
 /**
  * Loads a gateway with many subjects at once, and with more than it can carry.
@@ -61,6 +64,7 @@ export async function goToExtremes(
       const tooMuch = { connections: overloadConnections, rate: answersPerSecond * 3, tolerated: refusals };
       found.push(await take('overload', reads, round, tooMuch));
       await settle(rig);
+      await sleep(sheddingMs);
     }
     await take('batch', batches, 0, { connections: batchConnections, measureMs: pace.warmMs });
     await settle(rig);

@@ -9,12 +9,13 @@ import { checkAuditLog, startGateway } from '../helper.ts';
 
 const calmPlaces = 320;
 const fewPlaces = 64;
+const maxInRound = 4;
 
 interface Rig {
   shedder: Shedder;
   advance: (ms: number) => void;
   /** Begins an exchange; gives what ends it, or null when it was refused. */
-  begin: () => (() => Promise<void>) | null;
+  begin: (connection?: object) => (() => Promise<void>) | null;
 }
 
 function rig(): Rig {
@@ -23,10 +24,10 @@ function rig(): Rig {
   return {
     shedder,
     advance: (by) => (ms += by),
-    begin() {
+    begin(connection = {}) {
       const { promise, resolve } = Promise.withResolvers<void>();
       try {
-        shedder.check();
+        shedder.check(connection);
       } catch {
         return null;
       }
@@ -39,8 +40,28 @@ function rig(): Rig {
   };
 }
 
-function beginMany(begin: Rig['begin'], count: number): (() => Promise<void>)[] {
+type End = () => Promise<void>;
+
+/** Begins as many as have a place in one round of the event loop. */
+function beginMany(begin: Rig['begin'], count: number): End[] {
   return Array.from({ length: count }, () => begin()).filter((end) => end !== null);
+}
+
+/** Begins as many as have a place, in rounds of a few, until one is refused. */
+async function beginInRounds(begin: Rig['begin']): Promise<End[]> {
+  const ends: End[] = [];
+  for (;;) {
+    await nextRound();
+    const begun = beginMany(begin, maxInRound);
+    ends.push(...begun);
+    if (begun.length < maxInRound) return ends;
+  }
+}
+
+/** Makes a shedder shed: of three hundred connections beyond its places, all are refused. */
+async function overload({ begin }: Rig): Promise<void> {
+  const ends = beginMany(begin, calmPlaces + 300);
+  for (const end of ends) await end();
 }
 
 await t.test('lets a burst pass, and no more than it has places for', async (t) => {
@@ -56,65 +77,90 @@ await t.test('lets a burst pass, and no more than it has places for', async (t) 
 });
 
 await t.test('works with few places until a second has passed without a refusal', async (t) => {
-  const { begin, advance } = rig();
-  const ends = beginMany(begin, calmPlaces + 1);
-  for (const end of ends.splice(0, calmPlaces - fewPlaces + 1)) await end();
-  t.equal(ends.length, fewPlaces - 1);
-  const last = begin();
-  t.ok(last, 'one place is free');
-  t.equal(begin(), null, 'and no other');
+  const one = rig();
+  const { begin, advance } = one;
+  await overload(one);
+  const ends = await beginInRounds(begin);
+  t.equal(ends.length, fewPlaces);
   advance(999);
   t.equal(begin(), null, 'still');
   advance(1000);
   const burst = beginMany(begin, calmPlaces);
   t.equal(burst.length, calmPlaces - fewPlaces, 'as before');
-  for (const end of [...ends, last!, ...burst]) await end();
-});
-
-await t.test('sheds no longer once only one in twenty was refused for a second', async (t) => {
-  const { begin, advance } = rig();
-  const ends = beginMany(begin, calmPlaces + 1);
-  for (const end of ends.splice(0, calmPlaces - fewPlaces)) await end();
-  advance(500);
-  t.equal(begin(), null, 'two of two');
-  advance(500);
-  for (const end of ends.splice(0, 18)) await end();
-  ends.push(...beginMany(begin, 19));
-  t.equal(ends.length, fewPlaces, 'one of nineteen');
-  advance(999);
-  t.equal(begin(), null, 'still');
-  for (const end of ends.splice(0, 30)) await end();
-  ends.push(...beginMany(begin, 30));
-  advance(1);
-  t.ok(begin(), 'and one of forty-nine');
-  const burst = beginMany(begin, calmPlaces);
-  t.ok(burst.length > fewPlaces);
   for (const end of [...ends, ...burst]) await end();
 });
 
-await t.test('has fewer places after long rounds of the event loop, and more after short ones', async (t) => {
-  const { begin, advance } = rig();
-  const round = async (ms: number): Promise<void> => {
-    const end = begin();
-    advance(ms);
+await t.test('lets a few in in each round of the event loop while it sheds', async (t) => {
+  const one = rig();
+  await overload(one);
+  await nextRound();
+  for (let i = 0; i < 3; i++) {
+    const ends = beginMany(one.begin, 100);
+    t.equal(ends.length, maxInRound);
+    for (const end of ends) await end();
+    t.equal(one.begin(), null, 'whose ends make no place in the same round');
     await nextRound();
-    await end?.();
+  }
+});
+
+await t.test('takes who was let in and whose body comes in a later round', async (t) => {
+  const one = rig();
+  await overload(one);
+  await nextRound();
+  t.ok(one.shedder.hasPlace({}));
+  const ends = beginMany(one.begin, maxInRound);
+  t.equal(ends.length, maxInRound);
+  t.equal(await one.shedder.run(() => Promise.resolve('answered')), 'answered');
+  for (const end of ends) await end();
+});
+
+for (const { letIn, sheds } of [
+  { letIn: 4000, sheds: true },
+  { letIn: 5200, sheds: false },
+])
+  await t.test(`after a second with 257 refused beside ${letIn} it sheds: ${sheds}`, async (t) => {
+    const one = rig();
+    const { begin, advance } = one;
+    const endAll = async (ends: End[]): Promise<number> => {
+      for (const end of ends) await end();
+      return ends.length;
+    };
+    await overload(one);
+    advance(999);
+    await nextRound();
+    t.equal(await endAll(beginMany(begin, maxInRound + 1)), maxInRound);
+    advance(1);
+    for (let i = 0; i < letIn; i += maxInRound) {
+      await nextRound();
+      await endAll(beginMany(begin, maxInRound));
+    }
+    advance(500);
+    t.equal(beginMany(begin, 257).length, 0);
+    advance(500);
+    await nextRound();
+    t.equal(await endAll(beginMany(begin, maxInRound + 1)), sheds ? maxInRound : maxInRound + 1);
+  });
+
+await t.test('sheds no longer for a few connections that ask again at once', async (t) => {
+  const one = rig();
+  const { begin, advance } = one;
+  await overload(one);
+  const connections = Array.from({ length: 256 }, () => ({}));
+  const askAll = async (): Promise<number> => {
+    await nextRound();
+    const ends = connections.map((connection) => begin(connection)).filter((end) => end !== null);
+    for (const end of ends) await end();
+    return ends.length;
   };
-  let ends = beginMany(begin, calmPlaces);
-  t.equal(begin(), null);
-  for (const ms of [1, 3, 10, 10]) await round(ms);
-  for (const end of ends) await end();
-  ends = beginMany(begin, fewPlaces);
-  t.equal(ends.length, 15, '0.9 × 0.5 × 0.5 of 64');
-  for (let i = 0; i < 5; i++) await round(10);
-  for (const end of ends) await end();
-  ends = beginMany(begin, fewPlaces);
-  t.equal(ends.length, 4, 'never none');
-  for (let i = 0; i < 100; i++) await round(1);
-  for (const end of ends) await end();
-  ends = beginMany(begin, fewPlaces);
-  t.ok(ends.length >= 14 && ends.length < fewPlaces);
-  for (const end of ends) await end();
+  for (let ms = 0; ms < 1100; ms += 100) {
+    t.equal(await askAll(), maxInRound);
+    advance(100);
+  }
+  for (let ms = 0; ms < 1000; ms += 100) {
+    await askAll();
+    advance(100);
+  }
+  t.equal(await askAll(), connections.length);
 });
 
 await t.test('keeps as many places as a slow database needs', async (t) => {
@@ -130,7 +176,7 @@ await t.test('keeps as many places as a slow database needs', async (t) => {
   t.equal(more.length, calmPlaces - 100);
   advance(50);
   for (const end of more) await end();
-  t.equal(beginMany(begin, calmPlaces).length, calmPlaces - 100, 'four times 100 is more than there are');
+  t.equal((await beginInRounds(begin)).length, calmPlaces - 100, 'four times 100 is more than there are');
 });
 
 await t.test('gives the place of an exchange that fails to the next', async (t) => {
