@@ -62,7 +62,8 @@ function areNeighbours(one: string, other: string, checkCharacters: number): boo
   const end = one.length - checkCharacters;
   const start = end - numberLength;
   if (one.length !== other.length || start <= 0) return false;
-  if (one.slice(0, start) !== other.slice(0, start)) return false;
+  // Most differ here: a batch compares two thousand of them, so that no text is cut for it.
+  for (let i = 0; i < start; i++) if (one.charCodeAt(i) !== other.charCodeAt(i)) return false;
   const numbers = [one, other].map((id) => id.slice(start, end));
   const base = numbers.every((number) => /^\d+$/.test(number)) ? 10 : 36;
   const [from, to] = numbers.map((number) => parseInt(number, base)) as [number, number];
