@@ -87,6 +87,7 @@ export const batch: Operation<BatchBody> = {
     const isShown = (name: string): boolean => !masked.includes(name);
     const chunks: Buffer[] = [];
     let found = 0;
+    let missing = 0;
     let sizeBytes = 0;
     const take = (text: string): void => {
       const chunk = Buffer.from(text);
@@ -95,18 +96,23 @@ export const batch: Operation<BatchBody> = {
       chunks.push(chunk);
     };
     const named = personsTold(dataset, fields).map(({ name }) => name);
-    const bySubject = await records.findMany([...askable], [...fields, ...named]);
+    const attested = meta === true && dataset.asOf !== null ? [dataset.asOf] : [];
+    const bySubject = await records.findMany([...askable], [...fields, ...named, ...attested]);
     await inSlices(ids, (slice) => {
-      const results = slice.map((id) => {
-        const start = `{"id":${JSON.stringify(id)},"status":`;
-        if (!askable.has(id)) return `${start}"invalid"}`;
+      let results = '';
+      for (const id of slice) {
+        results += `${found + missing === 0 ? '{"results":[' : ','}{"id":${JSON.stringify(id)},"status":`;
         const record = bySubject.get(id);
-        if (record === undefined) return `${start}"absent"}`;
+        if (record === undefined) {
+          results += askable.has(id) ? '"absent"}' : '"invalid"}';
+          missing++;
+          continue;
+        }
         found++;
         if (dataset.persons.length > 0) persons.push(...listPersons(dataset, record, fields, isShown));
-        return `${start}"found","record":${write(record)}}`;
-      });
-      take((chunks.length === 0 ? '{"results":[' : ',') + results.join(','));
+        results += `"found","record":${write(record)}}`;
+      }
+      take(results);
     });
     take(']}');
     const asked = Array.from(askable, (id): Subject => ({ dataset: dataset.name, id }));

@@ -67,7 +67,7 @@ export function searchStatement(
     all.push(lead === null ? `${key} > ${parameter(after.id)}` : behind(lead, key, after, parameter));
   return {
     rowMode: 'array',
-    text: `select ${columnsOf(dataset)} from ${quote(schema)}.${quote(name)} where ${all.join(' and ')}
+    text: `select ${columnsOf(dataset).map(quote).join(', ')} from ${quote(schema)}.${quote(name)} where ${all.join(' and ')}
            order by ${lead === null ? key : `${lead} using ~<~, ${key}`} limit ${parameter(limit)}`,
     values,
   };
