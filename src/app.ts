@@ -42,6 +42,8 @@ declare module 'fastify' {
 
 /** Exchanges of many subjects that are in work at a time: the answers of all of them are held in memory. */
 const maxBulk = 8;
+/** How many of them are worked on at once: enough to keep main thread and database busy. */
+const maxBulkAtOnce = 3;
 /** Summaries and hints at a time: each may look at very many entries, beside all other looks into the log. */
 const maxLongLooks = 2;
 
@@ -64,7 +66,7 @@ export async function buildApp(gateway: Gateway, logTo?: LogDestination): Promis
   const admit = createAdmission(tokens, clientLimiter(config, nowMs));
   refuseUnknownRoutes(app, admit);
   const shedder = createShedder();
-  const gate = createGate(maxBulk);
+  const gate = createGate(maxBulk, maxBulkAtOnce);
 
   const versions = [...new Set(served.map(({ dataset }) => dataset.version))].sort((a, b) => a - b);
   for (const version of versions)

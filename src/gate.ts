@@ -23,12 +23,31 @@ export interface Gate {
 /** Whoever takes longer to read an answer loses the connection, and makes place for others. */
 const maxSendMs = 30_000;
 
-export function createGate(places: number): Gate {
+/**
+ * Makes a gate.
+ *
+ * @param atOnce how many of those in work are worked on at once; the others wait in line. What one needs for a short
+ *   time is so gone by the next collection of garbage, and not kept with what lasts
+ */
+export function createGate(places: number, atOnce: number = places): Gate {
   const overloaded = new RepeatedProblem('overloaded');
+  const line: (() => void)[] = [];
   let taken = 0;
+  let running = 0;
 
   function check(): void {
     if (taken >= places) throw overloaded;
+  }
+
+  async function begin(): Promise<void> {
+    if (running < atOnce) running++;
+    else await new Promise<void>((resolve) => line.push(resolve));
+  }
+
+  function end(): void {
+    const next = line.shift();
+    if (next === undefined) running--;
+    else next();
   }
 
   return {
@@ -38,9 +57,11 @@ export function createGate(places: number): Gate {
       taken++;
       const gone = new AbortController();
       response.once('close', () => gone.abort());
+      await begin();
       try {
         return await work(gone.signal);
       } finally {
+        end();
         const timer = setTimeout(() => response.destroy(), maxSendMs);
         finished(response, () => {
           clearTimeout(timer);

@@ -1,4 +1,5 @@
-import { createServer } from 'node:http';
+import { createServer, type ServerResponse } from 'node:http';
+import { PassThrough } from 'node:stream';
 import { connect, type AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
@@ -35,4 +36,30 @@ await t.test('gives a place back when whoever asked goes away', async (t) => {
   await sleep(50);
   release();
   t.equal(await (await next).text(), 'done');
+});
+
+await t.test('works on so many at once, and on the others in the order they came', async (t) => {
+  const gate = createGate(4, 2);
+  const begun: number[] = [];
+  const releases: (() => void)[] = [];
+  const running = [0, 1, 2, 3].map((n) =>
+    gate.run(new PassThrough() as unknown as ServerResponse, async () => {
+      begun.push(n);
+      await new Promise<void>((resolve) => (releases[n] = resolve));
+      if (n === 1) throw new Error('failed');
+    }),
+  );
+  t.throws(() => gate.check(), { code: 'overloaded' }, 'whoever waits in line has a place');
+  await sleep(10);
+  t.strictSame(begun, [0, 1]);
+  releases[1]!();
+  await t.rejects(running[1]!, { message: 'failed' });
+  await sleep(10);
+  t.strictSame(begun, [0, 1, 2], 'one that fails makes place as well');
+  for (const n of [0, 2, 3]) {
+    releases[n]!();
+    await running[n];
+    await sleep(10);
+  }
+  t.strictSame(begun, [0, 1, 2, 3]);
 });
