@@ -1,4 +1,4 @@
-import { commitToBody, subjectRef, type Entry, type LogSecrets } from '../audit/entry.ts';
+import { commitToBody, subjectRefs, type Entry, type LogSecrets } from '../audit/entry.ts';
 import type { Sealer } from '../audit/seal.ts';
 import type { Dataset } from '../catalogue/catalogue.ts';
 import type { Problem } from '../errors.ts';
@@ -45,7 +45,7 @@ export async function nameSubjects(
 ): Promise<NamedSubjects> {
   const refs: string[] = [];
   const name = (slice: readonly Subject[]): void => {
-    for (const { dataset, id, hidden } of slice) refs.push(subjectRef(secrets, dataset, id, hidden));
+    refs.push(...subjectRefs(secrets, slice));
   };
   if (subjects.length <= sliceSize) name(subjects);
   else await inSlices(subjects, name);
