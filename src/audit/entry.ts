@@ -185,6 +185,7 @@ export function subjectRefs(
 }
 
 const subjectRefBytes = 16;
+/** So few are sooner hashed one after the other. */
 const few = 8;
 
 function subjectText(dataset: string, id: string, hidden = false): string {
