@@ -26,8 +26,11 @@ export interface RecordReader {
    * @param columns what is wanted: fields, and the day of attestation; beside them and the key, a record has nulls
    * @throws Problem store-unavailable
    */
-  findMany(ids: readonly string[], columns: readonly string[]): Promise<ReadonlyMap<string, StoredRecord>>;
+  findMany(ids: readonly string[], columns: readonly string[]): Promise<FoundRecords>;
 }
+
+/** The records of many subjects, by their ids. */
+export type FoundRecords = Pick<ReadonlyMap<string, StoredRecord>, 'size' | 'get'>;
 
 interface Waiting {
   id: string;
@@ -37,6 +40,8 @@ interface Waiting {
 
 /** Reads that wait or are under way; beyond that the gateway says that it is overloaded. */
 const maxPending = 10_000;
+/** Consumers ask for few lists of fields; whoever asks for ever others has each planned anew. */
+const maxBulkNames = 50;
 const maxBatch = 500;
 
 /** What the reader needs to know of a dataset. */
@@ -63,15 +68,30 @@ export function readStatement(dataset: Readable): { name: string; rowMode: 'arra
  * The statement that reads columns of many records, each as one JSON array: a thousand rows would be most of the work
  * of taking them. The ids come as lines of one text.
  */
-function bulkStatement(dataset: Readable, columns: readonly string[]): { rowMode: 'array'; text: string } {
+function bulkText(dataset: Readable, columns: readonly string[]): string {
   const { schema, name } = relationOf(dataset);
-  const arrays = columns.map((column) => `json_agg(${quote(column)})`).join(', ');
-  return {
-    rowMode: 'array',
-    text: `select ${arrays} from ${quote(schema)}.${quote(name)}
-      where ${quote(dataset.key)} = any(string_to_array($1, e'\\n'))`,
-  };
+  const arrays = columns.map((column) => `json_agg(${quote(column)})::text`).join(', ');
+  return `select count(*), ${arrays} from ${quote(schema)}.${quote(name)}
+    where ${quote(dataset.key)} = any(string_to_array($1, e'\\n'))`;
 }
+
+/**
+ * The values of a JSON array as PostgreSQL writes it; there is none of no values. Texts that need no escape are cut
+ * out, because JSON.parse keeps every short one until the next collection of all garbage.
+ */
+function readArray(json: string | null, count: number): unknown[] {
+  if (json === null) return [];
+  const inner = json.slice('["'.length, -'"]'.length);
+  if (json.startsWith('["') && json.endsWith('"]') && !holdsMoreThanTexts.test(inner)) {
+    const texts = inner.split('", "');
+    // With a null among them there are fewer.
+    if (texts.length === count) return texts;
+  }
+  return JSON.parse(json) as unknown[];
+}
+
+/** Escapes, arrays and objects, or what may be one. */
+const holdsMoreThanTexts = /[\\[{]/;
 
 /** Makes a reader whose concurrent reads of single records become one statement on the pipelined connection. */
 export function createRecordReader(link: Link, bulk: pg.Pool, dataset: Readable): RecordReader {
@@ -80,29 +100,40 @@ export function createRecordReader(link: Link, bulk: pg.Pool, dataset: Readable)
   const keyAt = columnsOfRecord.indexOf(dataset.key);
   let waiting: Waiting[] = [];
   let pending = 0;
+  /** The names of statements that connections keep planned, by their texts. */
+  const bulkNames = new Map<string, string>();
 
   function byId(rows: unknown[][]): Map<string, StoredRecord> {
     return new Map(rows.map((row) => [row[keyAt] as string, row]));
   }
 
-  /** The records whose values stand in columns, the key's first; that is null where there are none. */
-  function byKey(
-    columns: readonly string[],
-    values: [string[] | null, ...unknown[][]],
-  ): Map<string, StoredRecord> {
-    const keys = values[0] ?? [];
-    const unknown = columnsOfRecord.map(() => null);
+  /** The records whose values stand in columns, the key's first. Each is made when it is asked for, and soon gone. */
+  function byKey(columns: readonly string[], values: readonly unknown[][]): FoundRecords {
+    const rows = new Map(values[0]!.map((key, row) => [key as string, row]));
+    const unknown: unknown[] = columnsOfRecord.map(() => null);
     const places = columnsOfRecord.flatMap((column, at) => {
       const source = values[columns.indexOf(column)];
-      return source == null ? [] : [{ at, source }];
+      return source === undefined ? [] : [{ at, source }];
     });
-    const records = new Map<string, StoredRecord>();
-    for (let i = 0; i < keys.length; i++) {
-      const record: unknown[] = [...unknown];
-      for (const { at, source } of places) record[at] = source[i];
-      records.set(keys[i]!, record);
+    return {
+      size: rows.size,
+      get(id) {
+        const row = rows.get(id);
+        if (row === undefined) return undefined;
+        const record = [...unknown];
+        for (const { at, source } of places) record[at] = source[row];
+        return record;
+      },
+    };
+  }
+
+  function bulkStatement(columns: readonly string[]): { name?: string; rowMode: 'array'; text: string } {
+    const text = bulkText(dataset, columns);
+    if (!bulkNames.has(text)) {
+      if (bulkNames.size >= maxBulkNames) return { rowMode: 'array', text };
+      bulkNames.set(text, `${statement.name}-many-${bulkNames.size}`);
     }
-    return records;
+    return { name: bulkNames.get(text)!, rowMode: 'array', text };
   }
 
   async function query(ids: string[]): Promise<Map<string, StoredRecord>> {
@@ -152,9 +183,13 @@ export function createRecordReader(link: Link, bulk: pg.Pool, dataset: Readable)
       if (ids.length === 0) return new Map();
       try {
         const wanted = [...new Set([dataset.key, ...columns])];
-        const statement = { ...bulkStatement(dataset, wanted), values: [ids.join('\n')] };
-        const { rows } = await bulk.query<[string[] | null, ...unknown[][]]>(statement);
-        return byKey(wanted, rows[0]!);
+        const statement = { ...bulkStatement(wanted), values: [ids.join('\n')] };
+        const { rows } = await bulk.query<[number, ...(string | null)[]]>(statement);
+        const [count, ...arrays] = rows[0]!;
+        return byKey(
+          wanted,
+          arrays.map((array) => readArray(array, count)),
+        );
       } catch (error) {
         throw new Problem('store-unavailable', {}, { cause: error });
       }
