@@ -28,7 +28,8 @@ export function createSequences(): Sequences {
   return {
     note(client, ids, checkCharacters) {
       const inOrder = follow(last.get(client) ?? { id: '', run: 0 }, ids, checkCharacters);
-      const shuffled = ids.length < 2 ? inOrder : follow({ id: '', run: 0 }, ids.toSorted(), checkCharacters);
+      const crowded = findCrowded(ids, checkCharacters);
+      const shuffled = follow({ id: '', run: 0 }, crowded.toSorted(), checkCharacters);
       const longest = Math.max(inOrder.longest, shuffled.longest);
       if (ids.length > 0) {
         last.delete(client);
@@ -56,6 +57,15 @@ function follow(known: Run, ids: readonly string[], checkCharacters: number): { 
     before = id;
   }
   return { last: { id: before, run }, longest };
+}
+
+/** Those of the ids that begin as enough others do for a run: most batches have none, and need no sorting. */
+function findCrowded(ids: readonly string[], checkCharacters: number): string[] {
+  if (ids.length < minRun) return [];
+  const beginnings = ids.map((id) => id.slice(0, Math.max(0, id.length - checkCharacters - numberLength)));
+  const counts = new Map<string, number>();
+  for (const beginning of beginnings) counts.set(beginning, (counts.get(beginning) ?? 0) + 1);
+  return ids.filter((_, i) => counts.get(beginnings[i]!)! >= minRun);
 }
 
 function areNeighbours(one: string, other: string, checkCharacters: number): boolean {

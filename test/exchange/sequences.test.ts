@@ -43,6 +43,20 @@ await t.test('tells of neighbours in a batch in whatever order', (t) => {
   t.end();
 });
 
+await t.test('tells of neighbours among strangers, of whom a batch may have a thousand', (t) => {
+  const strangers = Array.from({ length: 500 }, (_, i) => `${990000 + i}19880412${107 + i}X`);
+  const pairs = strangers.map((id) => id.replace('19880412', '20010203'));
+  t.equal(createSequences().note('client', [...strangers, ...pairs], checks), null);
+  const hidden = [
+    ...strangers.slice(0, 250),
+    ...upTo(6).toReversed(),
+    ...strangers.slice(250),
+    ...upTo(9, 2),
+  ];
+  t.equal(createSequences().note('client', hidden, checks), 12, 'those by ones and by twos together');
+  t.end();
+});
+
 await t.test('takes an exchange that is decided again for one', (t) => {
   const sequences = createSequences();
   for (const id of upTo(minRun - 1))
