@@ -45,13 +45,14 @@ export async function exchange<Body>(
   const occasion = newOccasion(context, incoming.token);
   const recorded = await recordUnderAuthority(context.log, context.authority, async (authority) => {
     requireLiveClient(authority, incoming.token);
-    const { leaf, ...result } = await make(context, served, incoming, authority, occasion.meet);
-    return { leaf, result };
+    const { leaf, outcome, salt } = await make(context, served, incoming, authority, occasion.meet);
+    // Of a thousand subjects, no more than the answer waits for the entry.
+    return { leaf, result: prepareAnswer(served.dataset, outcome, salt) };
   }).catch((error: unknown) => {
     occasion.giveUp();
     throw error;
   });
-  return answer(served.dataset, recorded, recorded.result.outcome, recorded.result.salt);
+  return withEntry(recorded.result, recorded);
 }
 
 /**
@@ -181,16 +182,8 @@ async function refuse<Body>(
   return { kind: 'refused', problem, subjects };
 }
 
-function answer<Body>(
-  dataset: Dataset,
-  { index, leaf }: Recorded,
-  outcome: Outcome<Body>,
-  salt: Buffer | null,
-): Answer {
-  const headers: Record<string, string> = {
-    'exchange-entry': String(index),
-    'exchange-leaf': leaf.hash.toString('base64'),
-  };
+function prepareAnswer<Body>(dataset: Dataset, outcome: Outcome<Body>, salt: Buffer | null): Answer {
+  const headers: Record<string, string> = {};
   const { kind } = outcome;
   if (kind === 'refused') return { outcome: kind, headers, problem: outcome.problem };
   const { body, decision } = outcome;
@@ -199,4 +192,9 @@ function answer<Body>(
   if (salt !== null) headers['exchange-salt'] = salt.toString('base64');
   if (decision.masked.length > 0) headers['exchange-masked'] = decision.masked.join(', ');
   return { outcome: kind, headers, body };
+}
+
+function withEntry(answer: Answer, { index, leaf }: Recorded): Answer {
+  const entry = { 'exchange-entry': String(index), 'exchange-leaf': leaf.hash.toString('base64') };
+  return { ...answer, headers: { ...entry, ...answer.headers } };
 }
