@@ -14,7 +14,13 @@ await t.test('bounds the memory of a gateway, however it is started', (t) => {
   t.equal(setting, 'MALLOC_ARENA_MAX=1');
   t.strictSame(
     started.map((flag) => flag.split('=')[0]),
-    ['--max-semi-space-size', '--heap-growing-percent', '--no-separate-gc-phases', '--v8-pool-size'],
+    [
+      '--max-semi-space-size',
+      '--heap-growing-percent',
+      '--no-parallel-scavenge',
+      '--no-separate-gc-phases',
+      '--v8-pool-size',
+    ],
   );
   const shebang = read('src/onevisit.js').split('\n', 1)[0]!;
   t.equal(shebang, `#!/usr/bin/env -S ${setting} node ${started.join(' ')}`, 'as the command onevisit');
