@@ -2,8 +2,8 @@ import type { Dataset } from '../catalogue/catalogue.ts';
 import { applyMask } from '../catalogue/mask.ts';
 import type { StoredRecord } from '../records/read.ts';
 
-/** Writes a record as JSON with the fields that a decision released, in their order, masked where it says. */
-export type Projection = (record: StoredRecord) => string;
+/** Picks of a record the fields that a decision released, in their order, masked where it says; for JSON. */
+export type Projection = (record: StoredRecord) => Record<string, unknown>;
 
 /** Makes the projection for a list of fields, some of them masked. */
 export type Projections = (
@@ -35,19 +35,18 @@ function compileProjection(
   fields: readonly string[],
   masked: readonly string[],
 ): Projection {
-  const members = fields.map((name, i) => ({
+  const members = fields.map((name) => ({
+    name,
     at: dataset.fields.get(name)!.at,
-    prefix: `${i === 0 ? '' : ','}${JSON.stringify(name)}:`,
     mask: masked.includes(name) ? dataset.fields.get(name)!.mask : null,
   }));
   return (record) => {
-    let json = '{';
-    for (const { at, prefix, mask } of members) {
+    const picked: Record<string, unknown> = {};
+    for (const { name, at, mask } of members) {
       const value = record[at] ?? null;
-      json +=
-        prefix + JSON.stringify(mask !== null && value !== null ? applyMask(mask, value as string) : value);
+      picked[name] = mask !== null && value !== null ? applyMask(mask, value as string) : value;
     }
-    return `${json}}`;
+    return picked;
   };
 }
 
@@ -59,17 +58,12 @@ function withProvenance(
   masked: readonly string[],
 ): Projection {
   const attestedAt = dataset.fields.size;
-  const source = JSON.stringify(dataset.provider);
-  const members = fields.map((name) => {
-    const { level } = dataset.fields.get(name)!;
-    return {
-      before: `${JSON.stringify(name)}:{"source":${source},"as_of":`,
-      after: `,"level":"${level}","masked":${masked.includes(name)}}`,
-    };
-  });
   return (record) => {
-    const asOf = JSON.stringify(record[attestedAt] ?? null);
-    const meta = members.map(({ before, after }) => before + asOf + after).join(',');
-    return `${project(record).slice(0, -1)},"meta":{${meta}}}`;
+    const asOf = record[attestedAt] ?? null;
+    const meta = fields.map((name) => {
+      const { level } = dataset.fields.get(name)!;
+      return [name, { source: dataset.provider, as_of: asOf, level, masked: masked.includes(name) }] as const;
+    });
+    return { ...project(record), meta: Object.fromEntries(meta) };
   };
 }

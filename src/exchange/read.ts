@@ -60,6 +60,7 @@ export const read: Operation<ReadBody> = {
       dataset.persons.length === 0
         ? []
         : listPersons(dataset, record, fields, (name) => !masked.includes(name));
-    return { body: project(fields, masked, meta)(record), records: 1, subjects: [subject, ...persons] };
+    const body = JSON.stringify(project(fields, masked, meta)(record));
+    return { body, records: 1, subjects: [subject, ...persons] };
   },
 };

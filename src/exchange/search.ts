@@ -131,13 +131,13 @@ export const search: Operation<SearchBody> = {
       last === undefined
         ? null
         : sealCursor(cursorKey, scope, JSON.stringify(placeOf(dataset, conditions, last)), occasion.now);
-    const items = shown.map(project(fields, masked, body.meta)).join(',');
+    const items = shown.map(project(fields, masked, body.meta));
     const subjects = shown.flatMap((record): Subject[] => [
       { dataset: dataset.name, id: record[key] as string, hidden },
       ...listPersons(dataset, record, fields, isShown),
     ]);
     return {
-      body: `{"items":[${items}],"next":${JSON.stringify(next)}}`,
+      body: JSON.stringify({ items, next }),
       records: shown.length,
       subjects: distinct(subjects),
       details: { where: Object.fromEntries(conditions.map(({ field, operator }) => [field, operator])) },

@@ -22,11 +22,11 @@ for (const dataset of datasets) {
   );
   const asked = fc.shuffledSubarray(names, { minLength: 1 });
 
-  await t.test(`writes of ${dataset.name} exactly the fields picked, in their order`, (t) => {
+  await t.test(`picks of ${dataset.name} exactly the fields picked, in their order`, (t) => {
     const project = createProjections(dataset);
     fc.assert(
       fc.property(record, asked, (stored, fields) => {
-        const written = JSON.parse(project(fields, [])(values(names, stored))) as Record<string, unknown>;
+        const written = project(fields, [])(values(names, stored));
         t.strictSame(Object.entries(written), Object.entries(pick(stored, fields)));
       }),
       { numRuns: 200 },
@@ -38,7 +38,7 @@ for (const dataset of datasets) {
     const project = createProjections(dataset);
     fc.assert(
       fc.property(record, asked, fc.subarray(maskable), (stored, fields, masked) => {
-        const written = JSON.parse(project(fields, masked)(values(names, stored))) as Record<string, unknown>;
+        const written = project(fields, masked)(values(names, stored));
         const expected = pick(stored, fields);
         for (const name of masked)
           if (typeof expected[name] === 'string')
@@ -71,7 +71,8 @@ await t.test('keeps projections apart, however many there are', (t) => {
   t.ok(lists.length > 1000, 'more than are kept');
   for (const round of [1, 2]) {
     const wrong = lists.filter(
-      (fields) => project(fields, [])(values(names, record)) !== JSON.stringify(pick(record, fields)),
+      (fields) =>
+        JSON.stringify(project(fields, [])(values(names, record))) !== JSON.stringify(pick(record, fields)),
     );
     t.same(wrong, [], `round ${round}`);
   }
