@@ -18,6 +18,7 @@ await t.test('bounds the memory of a gateway, however it is started', (t) => {
       '--max-semi-space-size',
       '--heap-growing-percent',
       '--no-parallel-scavenge',
+      '--no-allocation-site-pretenuring',
       '--no-separate-gc-phases',
       '--v8-pool-size',
     ],
