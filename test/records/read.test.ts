@@ -76,6 +76,24 @@ await t.test('finds each value as it is, whatever PostgreSQL writes it like in J
   }
 });
 
+await t.test('finds the fields of ever other lists, more than connections keep planned', async (t) => {
+  const lists = fields.flatMap((a) => fields.flatMap((b) => fields.map((c) => [...new Set([a, b, c])])));
+  t.ok(lists.length > 200);
+  const record = await reader.find("a'1");
+  for (const list of lists) {
+    const found = await reader.findMany(["a'1"], list);
+    const expected = record!.map((value, at) => {
+      const name = fields[at] ?? 'seen_on';
+      return name === 'id' || list.includes(name) ? value : null;
+    });
+    t.strictSame(found.get("a'1"), expected);
+  }
+  const { rows } = await pool.query<{ kept: number }>(
+    `select count(*) as kept from pg_prepared_statements where name like 'read-v9-cats-many-%'`,
+  );
+  t.ok(rows[0]!.kept > 0 && rows[0]!.kept <= 50);
+});
+
 await t.test('finds arrays and objects whose texts stand as the texts around them do', async (t) => {
   await pool.query(`
     create table v9.nests (id text primary key, twigs jsonb);
