@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import type pg from 'pg';
 import type { Dataset } from '../catalogue/catalogue.ts';
 import { relationOf } from '../catalogue/relations.ts';
@@ -100,7 +101,7 @@ export function createRecordReader(link: Link, bulk: pg.Pool, dataset: Readable)
   const keyAt = columnsOfRecord.indexOf(dataset.key);
   let waiting: Waiting[] = [];
   let pending = 0;
-  /** The names of statements that connections keep planned, by their texts. */
+  /** The names of statements that connections keep planned, by their texts; PostgreSQL looks at 63 characters. */
   const bulkNames = new Map<string, string>();
 
   function byId(rows: unknown[][]): Map<string, StoredRecord> {
@@ -131,7 +132,7 @@ export function createRecordReader(link: Link, bulk: pg.Pool, dataset: Readable)
     const text = bulkText(dataset, columns);
     if (!bulkNames.has(text)) {
       if (bulkNames.size >= maxBulkNames) return { rowMode: 'array', text };
-      bulkNames.set(text, `${statement.name}-many-${bulkNames.size}`);
+      bulkNames.set(text, `read-many-${hash('sha256', text, 'base64url')}`);
     }
     return { name: bulkNames.get(text)!, rowMode: 'array', text };
   }
