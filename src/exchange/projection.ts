@@ -58,12 +58,16 @@ function withProvenance(
   masked: readonly string[],
 ): Projection {
   const attestedAt = dataset.fields.size;
+  const source = dataset.provider;
+  const members = fields.map((name) => ({
+    name,
+    level: dataset.fields.get(name)!.level,
+    masked: masked.includes(name),
+  }));
   return (record) => {
-    const asOf = record[attestedAt] ?? null;
-    const meta = fields.map((name) => {
-      const { level } = dataset.fields.get(name)!;
-      return [name, { source: dataset.provider, as_of: asOf, level, masked: masked.includes(name) }] as const;
-    });
-    return { ...project(record), meta: Object.fromEntries(meta) };
+    const as_of = record[attestedAt] ?? null;
+    const meta: Record<string, object> = {};
+    for (const { name, level, masked } of members) meta[name] = { source, as_of, level, masked };
+    return { ...project(record), meta };
   };
 }
