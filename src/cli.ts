@@ -1,20 +1,22 @@
 import { Command as Program, CommanderError, Option } from 'commander';
 import packageJson from '../package.json' with { type: 'json' };
-import type { Command, CommandInput } from './command.ts';
-import { readConfig, ConfigError } from './config.ts';
-import { describeError } from './describe-error.ts';
-import { UserError } from './errors.ts';
+import type { Command, CommandInput } from './commands/command.ts';
+import { readConfig, ConfigError } from './base/config.ts';
+import { describeError } from './base/describe-error.ts';
+import { UserError } from './base/errors.ts';
 
 /** The table of commands: those of a word are imported when it is typed, because most need but a part of all. */
-const operator = async (): Promise<Command[]> => (await import('./operator-commands.ts')).operatorCommands;
-const identity = async (): Promise<Command[]> => (await import('./identity/commands.ts')).identityCommands;
-const idps = async (): Promise<Command[]> => (await import('./identity/idp-commands.ts')).idpCommands;
-const grants = async (): Promise<Command[]> => (await import('./grants/commands.ts')).grantCommands;
-const records = async (): Promise<Command[]> => (await import('./records/commands.ts')).recordCommands;
-const catalogue = async (): Promise<Command[]> => (await import('./catalogue/commands.ts')).catalogueCommands;
-const audit = async (): Promise<Command[]> => (await import('./audit/commands.ts')).auditCommands;
-const witness = async (): Promise<Command[]> => (await import('./witness/commands.ts')).witnessCommands;
-const sandbox = async (): Promise<Command[]> => (await import('./sandbox/commands.ts')).sandboxCommands;
+const operator = async (): Promise<Command[]> =>
+  (await import('./commands/serve-migrate-openapi.ts')).operatorCommands;
+const identity = async (): Promise<Command[]> =>
+  (await import('./commands/department-client.ts')).identityCommands;
+const idps = async (): Promise<Command[]> => (await import('./commands/idp.ts')).idpCommands;
+const grants = async (): Promise<Command[]> => (await import('./commands/grant-purpose.ts')).grantCommands;
+const records = async (): Promise<Command[]> => (await import('./commands/load.ts')).recordCommands;
+const catalogue = async (): Promise<Command[]> => (await import('./commands/dataset.ts')).catalogueCommands;
+const audit = async (): Promise<Command[]> => (await import('./commands/audit.ts')).auditCommands;
+const witness = async (): Promise<Command[]> => (await import('./commands/witness.ts')).witnessCommands;
+const sandbox = async (): Promise<Command[]> => (await import('./commands/sandbox-token.ts')).sandboxCommands;
 const commandsOf: Record<string, () => Promise<Command[]>> = {
   serve: operator,
   migrate: operator,

@@ -2,8 +2,8 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import packageJson from '../package.json' with { type: 'json' };
-import { runCommand, type CommandEnd } from './fixtures/command.ts';
-import { createDatabase, withDatabase } from './helper.ts';
+import { runCommand, type CommandEnd } from './helpers/command.ts';
+import { createDatabase, withDatabase } from './helpers/gateway.ts';
 
 const test = await createDatabase(t);
 const settings = { ADMIN_DATABASE_URL: test.adminUrl };

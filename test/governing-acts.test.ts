@@ -3,24 +3,24 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { actOperations, commandLineActor } from '../src/audit/act.ts';
-import { auditCommands } from '../src/audit/commands.ts';
-import { catalogueCommands } from '../src/catalogue/commands.ts';
+import { auditCommands } from '../src/commands/audit.ts';
+import { catalogueCommands } from '../src/commands/dataset.ts';
 import { runMigrations } from '../src/db/migrate.ts';
 import { rememberSettings } from '../src/db/settings.ts';
-import { grantCommands } from '../src/grants/commands.ts';
-import { identityCommands } from '../src/identity/commands.ts';
-import { idpCommands } from '../src/identity/idp-commands.ts';
-import { keyId } from '../src/keys.ts';
-import { operatorCommands } from '../src/operator-commands.ts';
-import { recordCommands } from '../src/records/commands.ts';
-import { sandboxCommands } from '../src/sandbox/commands.ts';
-import { witnessCommands } from '../src/witness/commands.ts';
-import { readLog, type LogEntry } from './audit/open-seal.ts';
-import { until } from './audit/log.ts';
-import { createEmptyDatabase } from './db/empty-database.ts';
-import { runCommand } from './fixtures/command.ts';
-import type { Document } from './fixtures/openapi-document.ts';
-import { checkAuditLog, keys, logOrigin, startGateway } from './helper.ts';
+import { grantCommands } from '../src/commands/grant-purpose.ts';
+import { identityCommands } from '../src/commands/department-client.ts';
+import { idpCommands } from '../src/commands/idp.ts';
+import { keyId } from '../src/base/keys.ts';
+import { operatorCommands } from '../src/commands/serve-migrate-openapi.ts';
+import { recordCommands } from '../src/commands/load.ts';
+import { sandboxCommands } from '../src/commands/sandbox-token.ts';
+import { witnessCommands } from '../src/commands/witness.ts';
+import { readLog, type LogEntry } from './helpers/open-seal.ts';
+import { until } from './helpers/log.ts';
+import { createEmptyDatabase } from './helpers/empty-database.ts';
+import { runCommand } from './helpers/command.ts';
+import type { Document } from './helpers/openapi-document.ts';
+import { checkAuditLog, keys, logOrigin, startGateway } from './helpers/gateway.ts';
 
 const commands = [
   ...operatorCommands,
@@ -379,9 +379,9 @@ await t.test('a change of the key that signs the log', async (t) => {
 
 await t.test('every command that leaves an entry was run here', async (t) => {
   const leaving = Object.keys(leaves).filter((name) => 'kind' in leaves[name]!);
-  // A log has to lose entries first: test/audit/succession-commands.test.ts does it.
+  // A log has to lose entries first: test/commands/audit-rotate-reopen.test.ts does it.
   covered.add('audit reopen');
-  // It has to have old partitions: test/audit/archive.test.ts makes them.
+  // It has to have old partitions: test/audit/archive/archive.test.ts makes them.
   covered.add('audit archive');
   t.strictSame([...covered].sort(), leaving.sort());
 });
@@ -395,7 +395,10 @@ await t.test('what writes registers or the store enters it in the same file', as
     .map((name) => ({ name, code: readFileSync(join(source, name), 'utf8') }))
     .filter(({ code }) => writes.test(code));
   const acting = writers.filter(({ code }) => /\benterAct(By)?\(/.test(code)).map(({ name }) => name);
-  t.ok(acting.includes('identity/registry.ts') && acting.includes('records/load.ts'), 'writers are found');
+  t.ok(
+    acting.includes('identity/departments-and-clients.ts') && acting.includes('records/load.ts'),
+    'writers are found',
+  );
   const silent = writers.map(({ name }) => name).filter((name) => !acting.includes(name));
   t.strictSame(silent, []);
 });

@@ -5,9 +5,9 @@ import type { LightMyRequestResponse } from 'fastify';
 import type pg from 'pg';
 import t, { type Test } from 'tap';
 import { personaCitizens, personaEnterprises, personas } from '../src/sandbox/personas.ts';
-import { until } from './audit/log.ts';
-import { runCommand } from './fixtures/command.ts';
-import { checkAuditLog, startGateway } from './helper.ts';
+import { until } from './helpers/log.ts';
+import { runCommand } from './helpers/command.ts';
+import { checkAuditLog, startGateway } from './helpers/gateway.ts';
 
 /** One that nobody has, one that a load brings, one whose check digit is wrong. */
 const absent = personas.find(({ story }) => story.startsWith('Nobody'))!.id;

@@ -11,7 +11,7 @@ import { migrate } from '../src/audit/migrate.ts';
 import { setGatewayPassword } from '../src/db/migrate.ts';
 import { loadCatalogue } from '../src/catalogue/catalogue.ts';
 import { fillSandbox } from '../src/sandbox/seed.ts';
-import { findPersonalData } from './personal-data.ts';
+import { findPersonalData } from './helpers/personal-data.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'onevisit-test-'));
 chmodSync(folder, 0o711);

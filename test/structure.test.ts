@@ -1,55 +1,25 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { dirname, join, matchesGlob, relative, resolve } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import t from 'tap';
 
 const source = join(import.meta.dirname, '..', 'src');
 
 /**
- * The house, from the roof to the ground (design, The house). A file imports files of its own layer and of the
- * layers below it, never of one above. The first pattern that fits a file says its layer.
+ * The house, from the roof to the ground (docs/architecture.md). The layer of a file is its top folder. A file imports
+ * from its own folder and from the layers below it; folders of one layer do not import each other.
  */
-const layers: [name: string, patterns: string[]][] = [
-  ['command line', ['cli.ts', 'operator-commands.ts', '*/*commands.ts']],
-  ['process', ['main.ts', 'openapi-files.ts', 'admin.ts', 'sandbox/*.ts']],
-  ['app', ['app.ts', 'server.ts', 'routing.ts', 'shed-early.ts']],
-  ['parts, connected', ['gateway.ts', 'publishing.ts']],
-  ['routes', ['operations.ts', '*/*routes.ts', '*/*documents.ts']],
-  ['what routes share', ['list-page.ts', 'openapi.ts', 'openapi-components.ts', 'problem.ts', 'metrics.ts']],
-  ['exchange', ['exchange/*.ts']],
-  [
-    'domain',
-    [
-      'identity/*.ts',
-      'grants/*.ts',
-      'catalogue/*.ts',
-      'records/*.ts',
-      'audit/*.ts',
-      'witness/*.ts',
-      'problems/*.ts',
-      'disclosures/*.ts',
-    ],
-  ],
-  ['db', ['db/*.ts']],
-  [
-    'leaves',
-    [
-      'answer.ts',
-      'calendar.ts',
-      'config.ts',
-      'cursor.ts',
-      'keys.ts',
-      'errors.ts',
-      'gate.ts',
-      'headers.ts',
-      'http-names.ts',
-      'validation.ts',
-      'free-port.ts',
-      'suggest.ts',
-      'working-days.ts',
-      'command.ts',
-      'describe-error.ts',
-    ],
-  ],
+const layers = [
+  ['.'],
+  ['commands'],
+  ['gateway'],
+  ['routes'],
+  ['sandbox', 'exchange'],
+  ['grants'],
+  ['records', 'identity'],
+  ['audit'],
+  ['catalogue', 'witness'],
+  ['db', 'transparency', 'http'],
+  ['base'],
 ];
 
 interface Import {
@@ -75,8 +45,13 @@ function importsOf(file: string): string[] {
   return [...code.matchAll(statements), ...code.matchAll(calls)].map((match) => match[1]!);
 }
 
+/** The top folder of a file, or "." of one that lies loose in src/. */
+function roomOf(file: string): string {
+  return file.includes('/') ? file.split('/')[0]! : '.';
+}
+
 function layerOf(file: string): number {
-  return layers.findIndex(([, patterns]) => patterns.some((pattern) => matchesGlob(file, pattern)));
+  return layers.findIndex((rooms) => rooms.includes(roomOf(file)));
 }
 
 /** Follows edges from every node; gives the first way back to a node that is being followed. */
@@ -103,9 +78,9 @@ function findCycle(edges: Import[]): string[] | null {
 await t.test('finds the imports that it judges', async (t) => {
   const found = (from: string, to: string): boolean =>
     imports.some((one) => one.from === from && one.to === to);
-  t.ok(found('cli.ts', 'command.ts'), 'types');
-  t.ok(found('main.ts', 'app.ts'), 'values');
-  t.ok(found('exchange/documents.ts', 'openapi.ts'), 'mixtures, from another folder');
+  t.ok(found('cli.ts', 'commands/command.ts'), 'types');
+  t.ok(found('gateway/serve.ts', 'gateway/app.ts'), 'values');
+  t.ok(found('routes/exchange/documents.ts', 'http/openapi.ts'), 'mixtures, from another folder');
   t.ok(found('db/embedded.ts', 'db/embedded-host.ts'), 'statements of several lines');
   t.ok(imports.length > files.length);
   t.same(
@@ -115,65 +90,82 @@ await t.test('finds the imports that it judges', async (t) => {
   );
 });
 
-await t.test('gives every file its layer', async (t) => {
+await t.test('every folder of src/ has its place in the order', async (t) => {
+  t.same([...new Set(files.map(roomOf))].sort(), layers.flat().sort());
   t.same(
-    files.filter((file) => layerOf(file) < 0),
-    [],
+    files.filter((file) => roomOf(file) === '.'),
+    ['cli.ts'],
+    'and nothing else lies loose',
   );
 });
 
-await t.test('imports point one way', async (t) => {
-  const upwards = imports
-    .filter(({ from, to }) => to.endsWith('.ts') && layerOf(to) < layerOf(from))
-    .map(
-      ({ from, to }) => `${from} (${layers[layerOf(from)]![0]}) imports ${to} (${layers[layerOf(to)]![0]})`,
-    );
-  t.same(upwards, []);
+await t.test('imports point one way, down', async (t) => {
+  const upward = ({ from, to }: Import): boolean =>
+    roomOf(from) !== roomOf(to) && layerOf(to) <= layerOf(from);
+  t.same(imports.filter(upward), []);
+  t.ok(upward({ from: 'exchange/exchange.ts', to: 'routes/look.ts' }), 'one that points up is found');
+  t.ok(upward({ from: 'records/read.ts', to: 'identity/clients.ts' }), 'and one that points sideways');
 });
 
 await t.test('no file imports itself by a detour', async (t) => {
   t.same(findCycle(imports), null);
   t.match(
-    findCycle([...imports, { from: 'errors.ts', to: 'main.ts' }]),
-    ['errors.ts', 'main.ts'],
+    findCycle([...imports, { from: 'base/errors.ts', to: 'gateway/serve.ts' }]),
+    ['base/errors.ts', 'gateway/serve.ts'],
     'or is found',
   );
 });
 
-await t.test('no part of the domain needs one that needs it', async (t) => {
-  const domain = layers.findIndex(([name]) => name === 'domain');
+await t.test('no folder imports itself by a detour', async (t) => {
   const between = imports
-    .filter(({ from, to }) => layerOf(from) === domain && layerOf(to) === domain)
     .map(({ from, to }) => ({ from: dirname(from), to: dirname(to) }))
     .filter(({ from, to }) => from !== to);
   t.ok(between.length > 0);
   t.same(findCycle(between), null);
 });
 
-await t.test(
-  'the sandbox and the administering connection serve only the command line and the start',
-  async (t) => {
-    const users = (pattern: string): string[] =>
+await t.test('base imports base alone, and what an outsider verifies with only base', async (t) => {
+  const outside = (room: string): Import[] =>
+    imports.filter(({ from, to }) => roomOf(from) === room && roomOf(to) !== room && roomOf(to) !== 'base');
+  t.same(outside('base'), []);
+  t.same(outside('transparency'), []);
+});
+
+await t.test('what an outsider verifies with needs neither Node, nor a database, nor HTTP', async (t) => {
+  const packages = files
+    .filter((file) => dirname(file) === 'transparency')
+    .flatMap((file) => importsOf(file).filter((name) => !name.startsWith('.')));
+  t.same([...new Set(packages)].sort(), ['#crypto', '@noble/ed25519', '@noble/hashes/sha2.js']);
+  const below = imports.filter(
+    ({ from, to }) => dirname(from) === 'transparency' && dirname(to) !== 'transparency',
+  );
+  t.same(below, [], 'and nothing that needs them');
+});
+
+await t.test('base has only what two rooms use', async (t) => {
+  const users = (file: string): Set<string> =>
+    new Set(
       imports
-        .filter(({ from, to }) => matchesGlob(to, pattern) && dirname(from) !== dirname(pattern))
-        .map(({ from }) => from);
-    const sandboxUsers = [...new Set(users('sandbox/*.ts'))].sort();
-    t.same(sandboxUsers, ['cli.ts', 'main.ts']);
-    const adminUsers = imports.filter(({ to }) => to === 'admin.ts').map(({ from }) => from);
-    t.ok(adminUsers.length > 0);
-    t.same(
-      adminUsers.filter((from) => layers[layerOf(from)]![0] !== 'command line'),
-      [],
+        .filter(({ to }) => to === file)
+        .map(({ from }) => (roomOf(from) === 'base' ? from : roomOf(from))),
     );
-  },
-);
+  t.same(
+    files.filter((file) => roomOf(file) === 'base' && users(file).size < 2),
+    [],
+  );
+});
+
+await t.test('the sandbox serves only the command line and the start', async (t) => {
+  const users = imports.filter(({ to }) => roomOf(to) === 'sandbox').map(({ from }) => roomOf(from));
+  t.same([...new Set(users)].sort(), ['commands', 'gateway', 'sandbox']);
+});
 
 await t.test('only the configuration reads the environment', async (t) => {
   const readers = files.filter((file) =>
     /\bprocess\s*\.\s*env\b|\benv\b[^;]*from 'node:process'/.test(readFileSync(join(source, file), 'utf8')),
   );
   // PostgreSQL's own programs are run with the PATH of whoever started the gateway.
-  t.same(readers.sort(), ['config.ts', 'db/embedded-host.ts']);
+  t.same(readers.sort(), ['base/config.ts', 'db/embedded-host.ts']);
   const host = readFileSync(join(source, 'db/embedded-host.ts'), 'utf8');
   t.same(host.match(/process\.env\S*/g), ['process.env.PATH'], 'and of it nothing but PATH');
 });

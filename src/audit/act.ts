@@ -3,7 +3,7 @@ import { hostname, userInfo } from 'node:os';
 import { sql, type Transaction } from 'kysely';
 import type pg from 'pg';
 import type { Tables } from '../db/tables.ts';
-import { UserError } from '../errors.ts';
+import { UserError } from '../base/errors.ts';
 import { encodeEntry, type Entry, type Leaf } from './entry.ts';
 
 /** Who acts: a department's client by a request, or somebody at the command line. */

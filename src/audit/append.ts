@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import { byteaArray } from '../db/binary-array.ts';
 import { isDataError, openLink } from '../db/connection.ts';
-import { Problem } from '../errors.ts';
+import { Problem } from '../base/errors.ts';
 import type { Leaf } from './entry.ts';
 
 /** The way into the audit log. */

@@ -1,12 +1,12 @@
 import type pg from 'pg';
 import { copyRows } from '../db/copy-rows.ts';
-import type { StoredCheckpoint } from './expected-checkpoints.ts';
+import type { StoredCheckpoint } from '../transparency/expected-checkpoints.ts';
 import { readSuccessions } from './log-keys.ts';
-import { hashBytes } from './merkle.ts';
-import { splitBundle, type ReadLogFile } from './tiles-source.ts';
-import { tilePath, tileWidth } from './tiles.ts';
-import { findLastEntry } from './tree.ts';
-import type { LogSource, StoredLeaves, StoredTile } from './verify.ts';
+import { hashBytes } from '../transparency/merkle.ts';
+import { splitBundle, type ReadLogFile } from '../transparency/tiles-source.ts';
+import { tilePath, tileWidth } from '../transparency/tiles.ts';
+import { findLastEntry } from './stored-log.ts';
+import type { LogSource, StoredLeaves, StoredTile } from '../transparency/verify-log.ts';
 
 const checkpointsAtOnce = 1000;
 const maxTilesAtOnce = 16;

@@ -1,6 +1,6 @@
-import { NoteError, type Verifier } from './note.ts';
-import { followSuccessions } from './succession.ts';
-import { LogFault, type Queryable } from './tree.ts';
+import { NoteError, type Verifier } from '../transparency/note.ts';
+import { followSuccessions } from '../transparency/succession.ts';
+import { LogFault, type Queryable } from './stored-log.ts';
 
 /** The keys that a log's checkpoints may be signed with, as a gateway knows them from its own. */
 export interface LogKeys {

@@ -1,4 +1,4 @@
-import { Problem } from '../errors.ts';
+import { Problem } from '../base/errors.ts';
 import type { Appender } from './append.ts';
 import type { Leaf } from './entry.ts';
 

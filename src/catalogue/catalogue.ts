@@ -2,7 +2,8 @@ import { readdirSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ValidateFunction } from 'ajv/dist/2020.js';
-import { UserError, type Text } from '../errors.ts';
+import { UserError } from '../base/errors.ts';
+import { type Text } from '../base/error-table.ts';
 import { findConcepts, type Concept } from './concepts.ts';
 import {
   compileRecordSchema,

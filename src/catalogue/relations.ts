@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import type { Database } from '../db/database.ts';
-import { UserError } from '../errors.ts';
+import { UserError } from '../base/errors.ts';
 import type { Catalogue } from './catalogue.ts';
 import type { PropertySchema } from './dataset-file.ts';
 

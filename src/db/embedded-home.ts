@@ -9,7 +9,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { UserError } from '../errors.ts';
+import { UserError } from '../base/errors.ts';
 import { canReach, giveTo, sharedFolder, type Account } from './embedded-host.ts';
 
 /** Passwords of the embedded server's roles. */

@@ -5,7 +5,7 @@ import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
-import { UserError } from '../errors.ts';
+import { UserError } from '../base/errors.ts';
 
 /** The unprivileged account that PostgreSQL runs as when the gateway runs as root. */
 export interface Account {

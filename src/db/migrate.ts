@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { sql, type Transaction } from 'kysely';
 import { Migrator, type Migration, type MigrationProvider } from 'kysely/migration';
-import { UserError } from '../errors.ts';
+import { UserError } from '../base/errors.ts';
 import { openDatabase, type Database } from './database.ts';
 import type { Tables } from './tables.ts';
 

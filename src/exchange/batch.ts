@@ -1,12 +1,12 @@
 import { transcode } from 'node:buffer';
 import { maxEntryBytes } from '../audit/entry.ts';
 import type { Dataset } from '../catalogue/catalogue.ts';
-import { isCleanText } from '../headers.ts';
+import { isCleanText } from '../http/headers.ts';
 import { checkFields, type Rights } from './rights.ts';
 import type { Operation, Subject } from './operation.ts';
-import { distinct, listPersons, personsTold } from './persons.ts';
+import { distinct, listPersons, personsTold } from './named-persons.ts';
 import { createBodyReader, fieldsSchema, metaSchema, idSchema, invalidRequest } from './request.ts';
-import { inSlices } from './slices.ts';
+import { inSlices } from './in-slices.ts';
 
 /** What a batch asks: the records of many subjects. */
 export interface BatchBody {

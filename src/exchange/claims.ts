@@ -1,7 +1,7 @@
-import { yearsBetween } from '../calendar.ts';
+import { yearsBetween } from '../base/calendar.ts';
 import type { Field } from '../catalogue/catalogue.ts';
 import { isCalendarDate } from '../catalogue/formats.ts';
-import type { Text } from '../errors.ts';
+import type { Text } from '../base/error-table.ts';
 
 export type Scalar = string | number | boolean;
 

@@ -1,11 +1,11 @@
 import type { Dataset } from '../catalogue/catalogue.ts';
 import { coversAny } from '../catalogue/concepts.ts';
-import { Problem } from '../errors.ts';
+import { Problem } from '../base/errors.ts';
 import type { Authority, Grant } from '../grants/authority.ts';
 import type { AccessToken } from '../identity/access-token.ts';
 import type { DataRequest } from './request.ts';
 import { explain, gives, isMasked, limiting, type NeededFields, type Rights, type Use } from './rights.ts';
-import { suggest } from '../suggest.ts';
+import { suggest } from '../base/suggest.ts';
 
 /** What the gateway concluded of a data request: what may be released and by which grants, or why nothing. */
 export type Decision<Body> = Permission<Body> | { allowed: false; problem: Problem };

@@ -1,19 +1,20 @@
 import type { Appender } from '../audit/append.ts';
-import { encodeEntry, type Leaf, type LogSecrets } from '../audit/entry.ts';
+import { encodeEntry, type Leaf } from '../audit/entry.ts';
+import { type LogSecrets } from '../audit/subjects.ts';
 import { recordUnderAuthority, type Recorded } from '../audit/record.ts';
-import type { Sealer } from '../audit/seal.ts';
+import type { Sealer } from '../audit/sealing/seal.ts';
 import type { Dataset } from '../catalogue/catalogue.ts';
 import { isRetired } from '../catalogue/retirement.ts';
-import { Problem } from '../errors.ts';
+import { Problem } from '../base/errors.ts';
 import type { Authority, AuthorityView } from '../grants/authority.ts';
 import type { Limits } from '../grants/limits.ts';
 import { requireLiveClient, scopeMissing } from '../identity/access-token.ts';
 import { decide, type Decision, type Permission } from './decision.ts';
-import { describe, nameSubjects, type Incoming, type Outcome, type Refused } from './describe.ts';
-import { newOccasion, rehearsedOccasion, type Occasion, type OccasionOf } from './occasion.ts';
+import { describe, nameSubjects, type Incoming, type Outcome, type Refused } from './write-entry.ts';
+import { newOccasion, rehearsedOccasion, type Occasion, type OccasionOf } from './day-limits.ts';
 import type { ServedDataset } from './operation.ts';
 import { invalidRequest } from './request.ts';
-import type { Sequences } from './sequences.ts';
+import type { Sequences } from './id-runs.ts';
 
 /** What an exchange needs of the gateway. */
 export interface ExchangeContext {

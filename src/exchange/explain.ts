@@ -1,6 +1,7 @@
 import type { Dataset } from '../catalogue/catalogue.ts';
 import { isRetired } from '../catalogue/retirement.ts';
-import { Problem, type ErrorCode, type Text } from '../errors.ts';
+import { Problem } from '../base/errors.ts';
+import { type ErrorCode, type Text } from '../base/error-table.ts';
 import type { Authority, Grant } from '../grants/authority.ts';
 import { findGrants } from './decision.ts';
 import { checkFields, checkKnown, gives, isMasked, type Rights, type Use } from './rights.ts';

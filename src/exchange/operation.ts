@@ -2,7 +2,7 @@ import type { KeyObject } from 'node:crypto';
 import type { Dataset } from '../catalogue/catalogue.ts';
 import type { RecordReader } from '../records/read.ts';
 import type { RecordSearch } from '../records/search.ts';
-import type { Occasion } from './occasion.ts';
+import type { Occasion } from './day-limits.ts';
 import type { Permission } from './decision.ts';
 import type { NeededFields, Rights } from './rights.ts';
 import type { Projections } from './projection.ts';

@@ -1,8 +1,8 @@
 import type { Dataset } from '../catalogue/catalogue.ts';
-import { isCleanText } from '../headers.ts';
+import { isCleanText } from '../http/headers.ts';
 import { checkFields, checkId } from './rights.ts';
 import type { Operation } from './operation.ts';
-import { listPersons } from './persons.ts';
+import { listPersons } from './named-persons.ts';
 import {
   createBodyReader,
   fieldsSchema,

@@ -2,10 +2,11 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import { parse as parseSecurely } from 'secure-json-parse';
 import { isCalendarDate } from '../catalogue/formats.ts';
-import { readSaid } from '../catalogue/said.ts';
-import { Problem, type Fault, type Text } from '../errors.ts';
-import { maxCaseLength, maxOfficialLength, readTraceId } from '../headers.ts';
-import { faultsOf, malformedBody } from '../validation.ts';
+import { readSaid } from '../catalogue/recorded-text.ts';
+import { Problem, type Fault } from '../base/errors.ts';
+import { type Text } from '../base/error-table.ts';
+import { maxCaseLength, maxOfficialLength, readTraceId } from '../http/headers.ts';
+import { faultsOf, malformedBody } from '../http/validation.ts';
 
 /** What the headers of a data request say: what could be read of them, and what was wrong with the rest. */
 interface RequestHeaders {

@@ -1,8 +1,8 @@
 import type { Dataset, Field } from '../catalogue/catalogue.ts';
 import { covers } from '../catalogue/concepts.ts';
-import { Problem, type Explanation } from '../errors.ts';
+import { Problem, type Explanation } from '../base/errors.ts';
 import type { Grant } from '../grants/authority.ts';
-import { suggest } from '../suggest.ts';
+import { suggest } from '../base/suggest.ts';
 
 /** The fields that an exchange needs. */
 export interface NeededFields {

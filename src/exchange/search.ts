@@ -1,14 +1,14 @@
 import type { Dataset, Field } from '../catalogue/catalogue.ts';
-import type { Fault } from '../errors.ts';
-import { isCleanText } from '../headers.ts';
+import type { Fault } from '../base/errors.ts';
+import { isCleanText } from '../http/headers.ts';
 import type { StoredRecord } from '../records/read.ts';
 import { leadOf, type Condition, type Place } from '../records/search.ts';
 import { batchLimit } from './batch.ts';
 import { fits, operatorFault, typeFault, type Scalar } from './claims.ts';
-import { openCursor, sealCursor } from '../cursor.ts';
+import { openCursor, sealCursor } from '../http/cursor.ts';
 import { checkFields, type Rights } from './rights.ts';
 import type { Operation, Subject } from './operation.ts';
-import { distinct, listPersons } from './persons.ts';
+import { distinct, listPersons } from './named-persons.ts';
 import { createBodyReader, fieldNamePattern, fieldsSchema, invalidRequest, metaSchema } from './request.ts';
 
 /** What is sought of a field: that it equals something, begins with it, or contains it. */

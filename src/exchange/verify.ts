@@ -1,8 +1,8 @@
-import type { Fault } from '../errors.ts';
+import type { Fault } from '../base/errors.ts';
 import { claimSchema, findClaimFault, judge, type Claim, type Verdict } from './claims.ts';
 import { checkFields, checkId, type Rights } from './rights.ts';
 import type { Operation } from './operation.ts';
-import { listPersons } from './persons.ts';
+import { listPersons } from './named-persons.ts';
 import { readIdBody } from './read.ts';
 import { createBodyReader, fieldNamePattern, idSchema, invalidRequest } from './request.ts';
 

@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import type { CarriedOutAct } from '../audit/act.ts';
-import type { Calendar } from '../calendar.ts';
+import type { Calendar } from '../base/calendar.ts';
 import type { Catalogue, Dataset } from '../catalogue/catalogue.ts';
-import { Problem, type Fault } from '../errors.ts';
-import { suggest } from '../suggest.ts';
-import { malformedBody } from '../validation.ts';
-import { dayAfterWorkingDays } from '../working-days.ts';
+import { Problem, type Fault } from '../base/errors.ts';
+import { suggest } from '../base/suggest.ts';
+import { malformedBody } from '../http/validation.ts';
+import { dayAfterWorkingDays } from '../base/working-days.ts';
 import { conceptsOf, findFaults, maxFaults, sortedOnce, type Terms } from './terms.ts';
 
 /** What a consumer asks for. */

@@ -1,4 +1,4 @@
-import { Problem } from '../errors.ts';
+import { Problem } from '../base/errors.ts';
 
 /** How often a consumer verifies claims about a subject on a day, exact over all gateways. */
 export interface Attempts {

@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { openLink } from '../db/connection.ts';
-import { UserError, type Text } from '../errors.ts';
+import { UserError } from '../base/errors.ts';
+import { type Text } from '../base/error-table.ts';
 import type { Client } from '../identity/clients.ts';
 import { toProviderKey, type ProviderKey, type StoredProviderKey } from '../identity/provider-keys.ts';
 import type { StoredGrantStatus } from '../db/tables.ts';

@@ -1,6 +1,6 @@
 import type pg from 'pg';
-import type { Calendar } from '../calendar.ts';
-import { Problem } from '../errors.ts';
+import type { Calendar } from '../base/calendar.ts';
+import { Problem } from '../base/errors.ts';
 import type { Grant } from './authority.ts';
 import { openAttempts } from './attempts.ts';
 import { openQuotas, type Charge } from './quotas.ts';

@@ -1,7 +1,8 @@
 import type { Actor, CarriedOutAct } from '../audit/act.ts';
 import type { Database } from '../db/database.ts';
-import { UserError, type Text } from '../errors.ts';
-import { checkCode, checkText } from '../identity/registry.ts';
+import { UserError } from '../base/errors.ts';
+import { type Text } from '../base/error-table.ts';
+import { checkCode, checkText } from '../identity/departments-and-clients.ts';
 import { carryOut } from './carry-out.ts';
 import { demands, sortedOnce } from './terms.ts';
 

@@ -1,5 +1,5 @@
-import type { Calendar } from '../calendar.ts';
-import { Problem } from '../errors.ts';
+import type { Calendar } from '../base/calendar.ts';
+import { Problem } from '../base/errors.ts';
 import type { Grant } from './authority.ts';
 
 /** How many subjects of a grant are due. */

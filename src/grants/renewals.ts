@@ -1,10 +1,10 @@
 import type { Catalogue, Dataset } from '../catalogue/catalogue.ts';
-import { Problem } from '../errors.ts';
+import { Problem } from '../base/errors.ts';
 import type { AccessToken } from '../identity/access-token.ts';
-import { invalidBody } from '../validation.ts';
+import { invalidBody } from '../http/validation.ts';
 import type { Application } from './applications.ts';
-import { requireConsumer } from './lifecycle.ts';
-import type { GrantStatus, GrantSummary } from './register.ts';
+import { requireConsumer } from './grant-steps.ts';
+import type { GrantStatus, GrantSummary } from './find-grants.ts';
 
 /** What a renewal may say otherwise than the grant that it continues. */
 export type Renewal = Partial<Pick<Application, 'legal_basis' | 'justification' | 'expected_volume'>>;

@@ -1,6 +1,6 @@
 import type { Catalogue, Dataset } from '../catalogue/catalogue.ts';
-import type { Fault } from '../errors.ts';
-import { suggest } from '../suggest.ts';
+import type { Fault } from '../base/errors.ts';
+import { suggest } from '../base/suggest.ts';
 
 /** What a grant is to allow, or an application asks for. Fields have the names of any version. */
 export interface Terms {

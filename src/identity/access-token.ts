@@ -1,8 +1,8 @@
 import { createPublicKey, randomUUID, type KeyObject } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
 import fastifyJwt from '@fastify/jwt';
-import { Problem } from '../errors.ts';
-import { keyId } from '../keys.ts';
+import { Problem } from '../base/errors.ts';
+import { keyId } from '../base/keys.ts';
 import type { Client } from './clients.ts';
 
 /** What an access token says of its bearer (RFC 9068, 2.2). */

@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { RepeatedProblem } from '../errors.ts';
+import { RepeatedProblem } from '../base/errors.ts';
 import type { AccessToken, Tokens } from './access-token.ts';
 import { retryAfterSeconds, type RateLimiter } from './rate-limiter.ts';
 

@@ -1,5 +1,5 @@
 import { verify, type KeyObject } from 'node:crypto';
-import type { Text } from '../errors.ts';
+import type { Text } from '../base/error-table.ts';
 import type { ProviderKey } from './provider-keys.ts';
 
 /** A login assertion that proves that its subject is there. */

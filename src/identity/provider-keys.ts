@@ -1,5 +1,5 @@
 import { createPublicKey, type JsonWebKey, type KeyObject } from 'node:crypto';
-import { UserError } from '../errors.ts';
+import { UserError } from '../base/errors.ts';
 
 /** A key by which an identity provider signs, with the one algorithm that it is used for. */
 export interface ProviderKey {

@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { pipeline, Transform } from 'node:stream';
 import { CsvError, parse } from 'csv-parse';
-import { UserError } from '../errors.ts';
+import { UserError } from '../base/errors.ts';
 
 /** A row of a CSV file, and the line on which it ends. */
 export interface CsvRow {

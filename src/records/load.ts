@@ -5,7 +5,7 @@ import { enterActBy, type Actor } from '../audit/act.ts';
 import type { Dataset } from '../catalogue/catalogue.ts';
 import { openDatabase } from '../db/database.ts';
 import { quote } from '../db/identifier.ts';
-import { UserError } from '../errors.ts';
+import { UserError } from '../base/errors.ts';
 import { openCsvFile, type CsvFile } from './csv-file.ts';
 import { createRejectsWriter, type RejectsWriter } from './rejects.ts';
 import { checkRow, type Row } from './row.ts';

@@ -4,7 +4,7 @@ import type { Dataset } from '../catalogue/catalogue.ts';
 import { relationOf } from '../catalogue/relations.ts';
 import { isDataError, type Link } from '../db/connection.ts';
 import { quote } from '../db/identifier.ts';
-import { Problem } from '../errors.ts';
+import { Problem } from '../base/errors.ts';
 
 /**
  * A record as the store has it: the dataset's fields in their order, null where a value is unknown; behind them the

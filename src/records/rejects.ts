@@ -3,7 +3,7 @@ import { open, rename, rm } from 'node:fs/promises';
 import { once } from 'node:events';
 import { finished } from 'node:stream/promises';
 import { stringify } from 'csv-stringify/sync';
-import { UserError } from '../errors.ts';
+import { UserError } from '../base/errors.ts';
 
 /** Writes the rows that a load refused beside the file that they came from. */
 export interface RejectsWriter {

@@ -1,7 +1,7 @@
 import type { ErrorObject } from 'ajv';
 import type { Dataset, Field } from '../catalogue/catalogue.ts';
 import { isTolerated } from '../catalogue/formats.ts';
-import { isCleanText } from '../headers.ts';
+import { isCleanText } from '../http/headers.ts';
 
 /** A row of a file as a record, with what is wrong with it. */
 export interface Row {

@@ -2,7 +2,7 @@ import type pg from 'pg';
 import { relationOf } from '../catalogue/relations.ts';
 import { isDataError, isServerError } from '../db/connection.ts';
 import { quote } from '../db/identifier.ts';
-import { Problem } from '../errors.ts';
+import { Problem } from '../base/errors.ts';
 import { columnsOf, type Readable, type StoredRecord } from './read.ts';
 
 /** What must hold of a field. */

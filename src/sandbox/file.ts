@@ -1,6 +1,6 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { UserError } from '../errors.ts';
+import { UserError } from '../base/errors.ts';
 import type { Persona } from './personas.ts';
 
 /** `sandbox.json` in the home: what a newcomer, or a test, needs to ask the sandbox. */

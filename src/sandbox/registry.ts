@@ -1,6 +1,6 @@
-import type { GrantTerms } from '../grants/grants.ts';
+import type { GrantTerms } from '../grants/administer-grants.ts';
 import type { PurposeSummary } from '../grants/purposes.ts';
-import type { Department } from '../identity/registry.ts';
+import type { Department } from '../identity/departments-and-clients.ts';
 
 /** The sandbox's departments, and what the one client of each may do. */
 export const sandboxDepartments: (Department & { roles: string[] })[] = [

@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import type { Config } from '../config.ts';
+import type { Config } from '../base/config.ts';
 import { personas } from './personas.ts';
 
 const program = fileURLToPath(new URL('../onevisit.js', import.meta.url));

@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { link, mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { syncFolder, writeDurably } from '../audit/durable-file.ts';
+import { syncFolder, writeDurably } from '../base/durable-file.ts';
 
 /** The last checkpoint of each log that a witness has cosigned. */
 export interface WitnessState {

@@ -1,9 +1,9 @@
 import type { KeyObject } from 'node:crypto';
-import { parseAddCheckpoint, sizeType } from '../audit/add-checkpoint.ts';
-import { openCheckpoint, parseCheckpoint, type Checkpoint } from '../audit/checkpoint.ts';
-import { emptyRoot, equalHashes, verifyConsistency, type Hash } from '../audit/merkle.ts';
-import { formatNote, NoteError, parseNote, type Verifier } from '../audit/note.ts';
-import { cosign } from '../audit/sign.ts';
+import { parseAddCheckpoint, sizeType } from '../transparency/add-checkpoint.ts';
+import { openCheckpoint, parseCheckpoint, type Checkpoint } from '../transparency/checkpoint.ts';
+import { emptyRoot, equalHashes, verifyConsistency, type Hash } from '../transparency/merkle.ts';
+import { formatNote, NoteError, parseNote, type Verifier } from '../transparency/note.ts';
+import { cosign } from '../transparency/node/sign.ts';
 import type { WitnessState } from './state.ts';
 
 /** Sees the checkpoints of logs, and cosigns each that continues the one before (C2SP tlog-witness). */

@@ -2,8 +2,15 @@ import t from 'tap';
 import { openAppender } from '../../src/audit/append.ts';
 import { connectionConfig } from '../../src/db/connection.ts';
 import { addPurpose } from '../../src/grants/purposes.ts';
-import { rootOf } from '../../src/audit/merkle.ts';
-import { actor, checkAuditLog, createDatabase, keys, logOrigin, type TestDatabase } from '../helper.ts';
+import { rootOf } from '../../src/transparency/merkle.ts';
+import {
+  actor,
+  checkAuditLog,
+  createDatabase,
+  keys,
+  logOrigin,
+  type TestDatabase,
+} from '../helpers/gateway.ts';
 import {
   countEntries,
   holdLock,
@@ -13,8 +20,8 @@ import {
   readVersion,
   startAppender,
   untilBlocked,
-} from './log.ts';
-import { signCheckpoint } from '../../src/audit/sign.ts';
+} from '../helpers/log.ts';
+import { signCheckpoint } from '../../src/transparency/node/sign.ts';
 
 const failure = { name: 'Problem', code: 'audit-unavailable' };
 

@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import t, { type Test } from 'tap';
-import { checkAuditLog, createDatabase } from '../helper.ts';
-import { connect, countEntries, newLeaf, startAppender, readVersion } from './log.ts';
+import { checkAuditLog, createDatabase } from '../helpers/gateway.ts';
+import { connect, countEntries, newLeaf, startAppender, readVersion } from '../helpers/log.ts';
 
 const test = await createDatabase(t);
 const gateway = await connect(t, test.gatewayUrl);

@@ -1,7 +1,15 @@
 import t from 'tap';
 import type { Leaf } from '../../src/audit/entry.ts';
-import { checkAuditLog, createDatabase } from '../helper.ts';
-import { connect, countEntries, holdLock, newLeaf, readVersion, startAppender, logLocks } from './log.ts';
+import { checkAuditLog, createDatabase } from '../helpers/gateway.ts';
+import {
+  connect,
+  countEntries,
+  holdLock,
+  newLeaf,
+  readVersion,
+  startAppender,
+  logLocks,
+} from '../helpers/log.ts';
 
 const test = await createDatabase(t);
 const { appender, batches } = startAppender(t, test);

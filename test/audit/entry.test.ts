@@ -1,14 +1,9 @@
 import { createHash, createHmac, hkdfSync, randomBytes, randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import t from 'tap';
-import {
-  canonicalJson,
-  commitToBody,
-  deriveLogSecrets,
-  encodeEntry,
-  subjectRef,
-  type Entry,
-} from '../../src/audit/entry.ts';
+import { encodeEntry, type Entry } from '../../src/audit/entry.ts';
+import { canonicalJson } from '../../src/base/canonical-json.ts';
+import { commitToBody, deriveLogSecrets, subjectRef } from '../../src/audit/subjects.ts';
 
 const time = new Date('2026-11-23T01:02:03.004Z');
 

@@ -1,24 +1,24 @@
 import t, { type Test } from 'tap';
 import { openAppender } from '../../src/audit/append.ts';
-import { openCheckpoint, type Checkpoint } from '../../src/audit/checkpoint.ts';
-import { startCosignStage } from '../../src/audit/cosign-stage.ts';
+import { openCheckpoint, type Checkpoint } from '../../src/transparency/checkpoint.ts';
+import { startCosignStage } from '../../src/audit/publishing/cosign-stage.ts';
 import { databaseSource } from '../../src/audit/database-source.ts';
 import type { Leaf } from '../../src/audit/entry.ts';
-import { checkpointFile, type CheckpointFile } from '../../src/audit/kept-checkpoint.ts';
+import { checkpointFile, type CheckpointFile } from '../../src/audit/publishing/checkpoint-file.ts';
 import { openLogKeys } from '../../src/audit/log-keys.ts';
-import { emptyRoot } from '../../src/audit/merkle.ts';
-import { signCheckpoint } from '../../src/audit/sign.ts';
-import { startPublishStage } from '../../src/audit/publish-stage.ts';
-import { verifyLog } from '../../src/audit/verify.ts';
+import { emptyRoot } from '../../src/transparency/merkle.ts';
+import { signCheckpoint } from '../../src/transparency/node/sign.ts';
+import { startPublishStage } from '../../src/audit/publishing/publish-stage.ts';
+import { verifyLog } from '../../src/transparency/verify-log.ts';
 import { connectionConfig } from '../../src/db/connection.ts';
 import { openDatabase } from '../../src/db/database.ts';
 import type { WitnessState } from '../../src/witness/state.ts';
-import { startCuttingProxy, type CutWhen } from '../fixtures/cutting-proxy.ts';
-import { newFolder } from '../fixtures/folder.ts';
-import { checkAuditLog, createDatabase, keys, logOrigin, type TestDatabase } from '../helper.ts';
-import { serveWitness } from '../witness/served.ts';
-import { connect, countEntries, newLeaf, readVersion, until } from './log.ts';
-import { verifiers } from './published-log.ts';
+import { startCuttingProxy, type CutWhen } from '../helpers/cutting-proxy.ts';
+import { newFolder } from '../helpers/folder.ts';
+import { checkAuditLog, createDatabase, keys, logOrigin, type TestDatabase } from '../helpers/gateway.ts';
+import { serveWitness } from '../helpers/served.ts';
+import { connect, countEntries, newLeaf, readVersion, until } from '../helpers/log.ts';
+import { verifiers } from '../helpers/published-log.ts';
 
 /** Where something becomes durable, or is about to. */
 const points = [

@@ -1,8 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto';
 import t from 'tap';
-import { leafHash } from '../../src/audit/merkle.ts';
-import { checkAuditLog, createDatabase, withDatabase } from '../helper.ts';
-import { connect, countEntries, newLeaf, readVersion, startAppender } from './log.ts';
+import { leafHash } from '../../src/transparency/merkle.ts';
+import { checkAuditLog, createDatabase, withDatabase } from '../helpers/gateway.ts';
+import { connect, countEntries, newLeaf, readVersion, startAppender } from '../helpers/log.ts';
 
 /** What somebody can do who stole a gateway's database credentials, and no more. */
 await t.test('refuses a leaf hash that is not that of its bytes', async (t) => {

@@ -1,6 +1,6 @@
 import t from 'tap';
-import { createDatabase } from '../helper.ts';
-import { connect, newLeaf, readVersion, startAppender } from './log.ts';
+import { createDatabase } from '../helpers/gateway.ts';
+import { connect, newLeaf, readVersion, startAppender } from '../helpers/log.ts';
 
 /** Entries of a partition. These tests jump ahead in the log, so it has gaps: they don't check it as a whole. */
 const size = 2 ** 22;

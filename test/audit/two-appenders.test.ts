@@ -1,6 +1,6 @@
 import t from 'tap';
-import { checkAuditLog, createDatabase } from '../helper.ts';
-import { countEntries, newLeaf, readVersion, startAppender } from './log.ts';
+import { checkAuditLog, createDatabase } from '../helpers/gateway.ts';
+import { countEntries, newLeaf, readVersion, startAppender } from '../helpers/log.ts';
 
 await t.test('gives the entries of two gateways one sequence, without a gap or a double', async (t) => {
   const test = await createDatabase(t);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import type { Competitor } from './competitors.ts';
 import { compete } from './turns.ts';
-import { openRig } from '../rig.ts';
+import { openRig } from '../helpers/rig.ts';
 
 interface Ended {
   code: number | null;

@@ -7,7 +7,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { openRig, type Rig } from '../rig.ts';
+import { openRig, type Rig } from '../helpers/rig.ts';
 import { competitors, findPgbench, type Competitor } from './competitors.ts';
 import { competitorTable, judge, outcomeTable } from './report.ts';
 import { extremesTable, goToExtremes, judgeExtremes } from './extremes.ts';

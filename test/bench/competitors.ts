@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Rig } from '../rig.ts';
+import type { Rig } from '../helpers/rig.ts';
 import type { LoadResult, LoadSpec } from './load.ts';
 
 /** What the benchmark asks of a competitor. */

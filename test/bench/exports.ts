@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { connectionConfig } from '../../src/db/connection.ts';
-import { openRig, type Rig } from '../rig.ts';
+import { openRig, type Rig } from '../helpers/rig.ts';
 import { fillLog } from './made-log.ts';
 import { markdown, type Outcome } from './report.ts';
 import { serverSettings } from './turns.ts';

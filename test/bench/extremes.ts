@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Rig } from '../rig.ts';
+import type { Rig } from '../helpers/rig.ts';
 import { bareBatchMeasures, batchMeasures, gatewayMeasures, type Running, type Task } from './competitors.ts';
 import { judgeRatios, markdown, median, type Measurement, type Outcome } from './report.ts';
 import { measure, settle, type Pace } from './turns.ts';

@@ -8,7 +8,7 @@ import type { Profiler } from 'node:inspector';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { openRig } from '../rig.ts';
+import { openRig } from '../helpers/rig.ts';
 import { gatewayMeasures } from './competitors.ts';
 import { markdown } from './report.ts';
 import { sumByStage } from './stages.ts';

@@ -1,11 +1,11 @@
 import { Kysely, PostgresDialect } from 'kysely';
 import pg from 'pg';
-import type { EntryFilter, Visibility } from '../../src/audit/filter.ts';
+import type { EntryFilter, Visibility } from '../../src/audit/search/filter.ts';
 import { migrate } from '../../src/audit/migrate.ts';
-import { findEntries } from '../../src/audit/query.ts';
+import { findEntries } from '../../src/audit/search/find-entries.ts';
 import { connectionConfig } from '../../src/db/connection.ts';
 import type { Tables } from '../../src/db/tables.ts';
-import type { Rig } from '../rig.ts';
+import type { Rig } from '../helpers/rig.ts';
 import { fillLog, madeLog, subjectOf } from './made-log.ts';
 import { judgeRatios, markdown, median, type Outcome } from './report.ts';
 

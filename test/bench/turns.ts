@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Rig } from '../rig.ts';
+import type { Rig } from '../helpers/rig.ts';
 import type { Competitor, Running, Task } from './competitors.ts';
 import type { Measurement } from './report.ts';
 import { cpuBetween, readCpu, residentMb } from './usage.ts';

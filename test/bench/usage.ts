@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Rig } from '../rig.ts';
+import type { Rig } from '../helpers/rig.ts';
 
 /** Processor time in milliseconds: of a server's process, and of PostgreSQL's by what they serve. */
 export interface CpuTimes {

@@ -5,10 +5,10 @@
 import { hash } from 'node:crypto';
 import pg from 'pg';
 import { databaseSource } from '../../src/audit/database-source.ts';
-import { folderFiles } from '../../src/audit/log-files.ts';
-import { parseVerifierKey } from '../../src/audit/note.ts';
-import { tilesSource } from '../../src/audit/tiles-source.ts';
-import { verifyLog, type LogSource } from '../../src/audit/verify.ts';
+import { folderFiles } from '../../src/transparency/node/log-files.ts';
+import { parseVerifierKey } from '../../src/transparency/note.ts';
+import { tilesSource } from '../../src/transparency/tiles-source.ts';
+import { verifyLog, type LogSource } from '../../src/transparency/verify-log.ts';
 import { connectionConfig } from '../../src/db/connection.ts';
 
 /** What a turn took, from the first read to the last hash. */

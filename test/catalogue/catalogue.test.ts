@@ -3,8 +3,8 @@ import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadCatalogue } from '../../src/catalogue/catalogue.ts';
 import { checkRelations } from '../../src/catalogue/relations.ts';
-import { UserError } from '../../src/errors.ts';
-import { createDatabase } from '../helper.ts';
+import { UserError } from '../../src/base/errors.ts';
+import { createDatabase } from '../helpers/gateway.ts';
 
 const schemas = join(import.meta.dirname, '..', '..', 'schemas');
 

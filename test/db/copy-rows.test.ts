@@ -2,8 +2,8 @@ import t from 'tap';
 import pg from 'pg';
 import { copyRows } from '../../src/db/copy-rows.ts';
 import { connectionConfig } from '../../src/db/connection.ts';
-import { createDatabase } from '../helper.ts';
-import { connect } from '../audit/log.ts';
+import { createDatabase } from '../helpers/gateway.ts';
+import { connect } from '../helpers/log.ts';
 
 const test = await createDatabase(t);
 

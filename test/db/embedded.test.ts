@@ -8,8 +8,8 @@ import t, { type Test } from 'tap';
 import { openEmbedded, type EmbeddedServer } from '../../src/db/embedded.ts';
 import { migrate } from '../../src/audit/migrate.ts';
 import { setGatewayPassword } from '../../src/db/migrate.ts';
-import { UserError } from '../../src/errors.ts';
-import { until } from '../audit/log.ts';
+import { UserError } from '../../src/base/errors.ts';
+import { until } from '../helpers/log.ts';
 
 const asRoot = process.getuid?.() === 0;
 

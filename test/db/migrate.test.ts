@@ -7,9 +7,9 @@ import { migrate } from '../../src/audit/migrate.ts';
 import { listPendingMigrations } from '../../src/db/migrate.ts';
 import { loadCatalogue } from '../../src/catalogue/catalogue.ts';
 import { checkRelations } from '../../src/catalogue/relations.ts';
-import { UserError } from '../../src/errors.ts';
-import { homeKeyFiles, makeMissingKeys } from '../../src/keys.ts';
-import { createEmptyDatabase, type EmptyDatabase } from './empty-database.ts';
+import { UserError } from '../../src/base/errors.ts';
+import { homeKeyFiles, makeMissingKeys } from '../../src/base/keys.ts';
+import { createEmptyDatabase, type EmptyDatabase } from '../helpers/empty-database.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 const names = readdirSync(join(root, 'migrations'))

@@ -4,9 +4,9 @@ import { batchLimit } from '../../src/exchange/batch.ts';
 import { residentIdCheck } from '../../src/catalogue/formats.ts';
 import { personaCitizens, personaEnterprises } from '../../src/sandbox/personas.ts';
 import { citizens, enterprises } from '../../src/sandbox/province.ts';
-import { checkAuditLog, startGateway, type AskOptions } from '../helper.ts';
-import { openSeal, readLog } from '../audit/open-seal.ts';
-import { absentCitizen, absentEnterprise, checkBeside, checkLeaf, checkRefusal } from './checks.ts';
+import { checkAuditLog, startGateway, type AskOptions } from '../helpers/gateway.ts';
+import { openSeal, readLog } from '../helpers/open-seal.ts';
+import { absentCitizen, absentEnterprise, checkBeside, checkLeaf, checkRefusal } from '../helpers/checks.ts';
 
 interface Result {
   id: string;

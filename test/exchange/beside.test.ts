@@ -1,8 +1,8 @@
 import t from 'tap';
 import type { InjectOptions, LightMyRequestResponse } from 'fastify';
 import { personaCitizens } from '../../src/sandbox/personas.ts';
-import { checkAuditLog, startGateway } from '../helper.ts';
-import { checkBeside, checkProblem } from './checks.ts';
+import { checkAuditLog, startGateway } from '../helpers/gateway.ts';
+import { checkBeside, checkProblem } from '../helpers/checks.ts';
 
 const { id } = personaCitizens[0]!;
 const test = await startGateway(t);

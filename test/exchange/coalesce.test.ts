@@ -4,8 +4,8 @@ import { connectionConfig, openLink } from '../../src/db/connection.ts';
 import { createRecordReader } from '../../src/records/read.ts';
 import { personaCitizens } from '../../src/sandbox/personas.ts';
 import { citizens, type Citizen } from '../../src/sandbox/province.ts';
-import { checkAuditLog, startGateway } from '../helper.ts';
-import { absentCitizen } from './checks.ts';
+import { checkAuditLog, startGateway } from '../helpers/gateway.ts';
+import { absentCitizen } from '../helpers/checks.ts';
 
 const test = await startGateway(t);
 await test.token('civil-affairs');

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { LightMyRequestResponse } from 'fastify';
 import { personaCitizens, personaEnterprises } from '../../src/sandbox/personas.ts';
-import { checkAuditLog, startGateway, type TestGateway } from '../helper.ts';
-import { absentEnterprise, checkBeside, checkLeaf, checkProblem, checkRefusal } from './checks.ts';
+import { checkAuditLog, startGateway, type TestGateway } from '../helpers/gateway.ts';
+import { absentEnterprise, checkBeside, checkLeaf, checkProblem, checkRefusal } from '../helpers/checks.ts';
 
 const enterprise = personaEnterprises[0]!;
 const citizen = personaCitizens[0]!;

@@ -1,7 +1,7 @@
 import t from 'tap';
 import { personaCitizens } from '../../src/sandbox/personas.ts';
-import { checkAuditLog, startGateway } from '../helper.ts';
-import { checkRefusal } from './checks.ts';
+import { checkAuditLog, startGateway } from '../helpers/gateway.ts';
+import { checkRefusal } from '../helpers/checks.ts';
 
 const { id } = personaCitizens[0]!;
 const test = await startGateway(t);

@@ -1,7 +1,7 @@
 import type { LightMyRequestResponse } from 'fastify';
 import t from 'tap';
 import { personaCitizens, personaEnterprises } from '../../src/sandbox/personas.ts';
-import { checkAuditLog, startGateway, type AskOptions } from '../helper.ts';
+import { checkAuditLog, startGateway, type AskOptions } from '../helpers/gateway.ts';
 
 /** A consumer sees its own entries: what an answer hides of somebody's id, they must not tell. */
 const test = await startGateway(t);

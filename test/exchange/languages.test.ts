@@ -1,6 +1,6 @@
 import t from 'tap';
 import { personaCitizens } from '../../src/sandbox/personas.ts';
-import { checkAuditLog, startGateway } from '../helper.ts';
+import { checkAuditLog, startGateway } from '../helpers/gateway.ts';
 
 const { id } = personaCitizens[0]!;
 const test = await startGateway(t);

@@ -1,7 +1,7 @@
 import t from 'tap';
 import { personaCitizens } from '../../src/sandbox/personas.ts';
-import { checkAuditLog, startGateway } from '../helper.ts';
-import { absentCitizen, checkProblem } from './checks.ts';
+import { checkAuditLog, startGateway } from '../helpers/gateway.ts';
+import { absentCitizen, checkProblem } from '../helpers/checks.ts';
 
 const test = await startGateway(t);
 const civilAffairs = await test.token('civil-affairs');

@@ -1,9 +1,9 @@
 import t from 'tap';
 import { loadCsv } from '../../src/records/load.ts';
 import { personaCitizens, personaEnterprises } from '../../src/sandbox/personas.ts';
-import { newFile } from '../records/files.ts';
-import { actor, checkAuditLog, startGateway, type AskOptions } from '../helper.ts';
-import { absentCitizen, checkRefusal } from './checks.ts';
+import { newFile } from '../helpers/files.ts';
+import { actor, checkAuditLog, startGateway, type AskOptions } from '../helpers/gateway.ts';
+import { absentCitizen, checkRefusal } from '../helpers/checks.ts';
 
 const test = await startGateway(t);
 await test.token('civil-affairs');

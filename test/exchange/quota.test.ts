@@ -1,8 +1,8 @@
 import t from 'tap';
 import { personaCitizens } from '../../src/sandbox/personas.ts';
 import { citizens } from '../../src/sandbox/province.ts';
-import { checkAuditLog, startGateway, type AskOptions } from '../helper.ts';
-import { absentCitizen, checkRefusal } from './checks.ts';
+import { checkAuditLog, startGateway, type AskOptions } from '../helpers/gateway.ts';
+import { absentCitizen, checkRefusal } from '../helpers/checks.ts';
 
 const test = await startGateway(t);
 const people = [...citizens({ seed: 7, citizens: 300, enterprises: 60 })].map(({ id }) => id);

@@ -1,10 +1,10 @@
 import t from 'tap';
 import { createHash, createHmac, hkdfSync } from 'node:crypto';
-import { deriveLogSecrets, subjectRef } from '../../src/audit/entry.ts';
+import { deriveLogSecrets, subjectRef } from '../../src/audit/subjects.ts';
 import { personaCitizens, personaEnterprises } from '../../src/sandbox/personas.ts';
-import { inVersion1 } from '../fixtures/version-1.ts';
-import { checkAuditLog, keys, startGateway } from '../helper.ts';
-import { absentCitizen, checkLeaf, checkProblem } from './checks.ts';
+import { inVersion1 } from '../helpers/version-1.ts';
+import { checkAuditLog, keys, startGateway } from '../helpers/gateway.ts';
+import { absentCitizen, checkLeaf, checkProblem } from '../helpers/checks.ts';
 
 const [wife, , dead, child, old] = personaCitizens.map(inVersion1);
 const ordinary = wife!;

@@ -1,8 +1,8 @@
 import t from 'tap';
-import { addGrant } from '../../src/grants/grants.ts';
+import { addGrant } from '../../src/grants/administer-grants.ts';
 import { personaCitizens, personaEnterprises } from '../../src/sandbox/personas.ts';
-import { actor, checkAuditLog, startGateway } from '../helper.ts';
-import { checkRefusal } from './checks.ts';
+import { actor, checkAuditLog, startGateway } from '../helpers/gateway.ts';
+import { checkRefusal } from '../helpers/checks.ts';
 
 const { id } = personaCitizens[0]!;
 const enterprise = personaEnterprises[0]!.id;

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import { read, type ReadBody } from '../../src/exchange/read.ts';
 import { readGetRequest, readPostRequest, type DataRequest } from '../../src/exchange/request.ts';
-import { isCleanText } from '../../src/headers.ts';
+import { isCleanText } from '../../src/http/headers.ts';
 
 function post(body: unknown, headers: Record<string, string> = {}): DataRequest<ReadBody> {
   return readPostRequest(headers, typeof body === 'string' ? body : JSON.stringify(body), read.readBody);

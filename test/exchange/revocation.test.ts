@@ -1,14 +1,14 @@
 import t, { type Test } from 'tap';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { LightMyRequestResponse } from 'fastify';
-import { buildApp } from '../../src/app.ts';
+import { buildApp } from '../../src/gateway/app.ts';
 import { loadCatalogue } from '../../src/catalogue/catalogue.ts';
-import { readConfig } from '../../src/config.ts';
-import { assembleGateway } from '../../src/gateway.ts';
+import { readConfig } from '../../src/base/config.ts';
+import { assembleGateway } from '../../src/gateway/gateway.ts';
 import { readAuthority } from '../../src/grants/authority.ts';
-import { addGrant, revokeGrant } from '../../src/grants/grants.ts';
-import { listGrants } from '../../src/grants/register.ts';
-import { addClient, revokeClient } from '../../src/identity/registry.ts';
+import { addGrant, revokeGrant } from '../../src/grants/administer-grants.ts';
+import { listGrants } from '../../src/grants/find-grants.ts';
+import { addClient, revokeClient } from '../../src/identity/departments-and-clients.ts';
 import { personaCitizens } from '../../src/sandbox/personas.ts';
 import {
   actor,
@@ -19,8 +19,8 @@ import {
   startGateway,
   tokenFrom,
   type TestDatabase,
-} from '../helper.ts';
-import { checkProblem } from './checks.ts';
+} from '../helpers/gateway.ts';
+import { checkProblem } from '../helpers/checks.ts';
 
 const { id, name } = personaCitizens[0]!;
 const day = 24 * 60 * 60 * 1000;

@@ -2,9 +2,9 @@ import t from 'tap';
 import type { LightMyRequestResponse } from 'fastify';
 import { personaCitizens, personaEnterprises } from '../../src/sandbox/personas.ts';
 import { citizens, enterprises } from '../../src/sandbox/province.ts';
-import { openSeal, readLog } from '../audit/open-seal.ts';
-import { checkAuditLog, startGateway, type AskOptions } from '../helper.ts';
-import { checkBeside, checkLeaf, checkRefusal } from './checks.ts';
+import { openSeal, readLog } from '../helpers/open-seal.ts';
+import { checkAuditLog, startGateway, type AskOptions } from '../helpers/gateway.ts';
+import { checkBeside, checkLeaf, checkRefusal } from '../helpers/checks.ts';
 
 const test = await startGateway(t);
 const province = { seed: 7, citizens: 300, enterprises: 60 };

@@ -1,9 +1,9 @@
 import t from 'tap';
 import type { LightMyRequestResponse } from 'fastify';
 import { personaCitizens, personaEnterprises } from '../../src/sandbox/personas.ts';
-import { openSeal, readLog } from '../audit/open-seal.ts';
-import { checkAuditLog, startGateway, type AskOptions } from '../helper.ts';
-import { absentCitizen, checkBeside, checkLeaf, checkRefusal } from './checks.ts';
+import { openSeal, readLog } from '../helpers/open-seal.ts';
+import { checkAuditLog, startGateway, type AskOptions } from '../helpers/gateway.ts';
+import { absentCitizen, checkBeside, checkLeaf, checkRefusal } from '../helpers/checks.ts';
 
 const test = await startGateway(t);
 await test.token('civil-affairs');

@@ -1,10 +1,10 @@
 import t, { type Test } from 'tap';
 import type { LightMyRequestResponse } from 'fastify';
-import { addGrant } from '../../src/grants/grants.ts';
+import { addGrant } from '../../src/grants/administer-grants.ts';
 import { personaCitizens, personaEnterprises } from '../../src/sandbox/personas.ts';
-import { inVersion1 } from '../fixtures/version-1.ts';
-import { actor, checkAuditLog, startGateway, type AskOptions } from '../helper.ts';
-import { absentCitizen, checkProblem, checkRefusal } from './checks.ts';
+import { inVersion1 } from '../helpers/version-1.ts';
+import { actor, checkAuditLog, startGateway, type AskOptions } from '../helpers/gateway.ts';
+import { absentCitizen, checkProblem, checkRefusal } from '../helpers/checks.ts';
 
 const test = await startGateway(t);
 const { app, clock, gateway } = test;

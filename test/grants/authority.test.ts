@@ -3,13 +3,13 @@ import t, { type Test } from 'tap';
 import { loadCatalogue } from '../../src/catalogue/catalogue.ts';
 import { connectionConfig } from '../../src/db/connection.ts';
 import { openDatabase } from '../../src/db/database.ts';
-import { UserError } from '../../src/errors.ts';
+import { UserError } from '../../src/base/errors.ts';
 import { followAuthority, type AuthorityView } from '../../src/grants/authority.ts';
-import { addGrant, revokeGrant } from '../../src/grants/grants.ts';
+import { addGrant, revokeGrant } from '../../src/grants/administer-grants.ts';
 import { addPurpose } from '../../src/grants/purposes.ts';
-import { addClient, revokeClient } from '../../src/identity/registry.ts';
-import { killSessions, until } from '../audit/log.ts';
-import { actor, checkAuditLog, createDatabase, withDatabase } from '../helper.ts';
+import { addClient, revokeClient } from '../../src/identity/departments-and-clients.ts';
+import { killSessions, until } from '../helpers/log.ts';
+import { actor, checkAuditLog, createDatabase, withDatabase } from '../helpers/gateway.ts';
 
 const test = await createDatabase(t);
 const { database, pool: owner } = test;

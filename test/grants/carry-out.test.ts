@@ -4,9 +4,9 @@ import { encodeCarriedOut, type CarriedOutAct, type CarriedOutOperation } from '
 import { openDatabase } from '../../src/db/database.ts';
 import { carryOut, type Once } from '../../src/grants/carry-out.ts';
 import { registration } from '../../src/grants/purposes.ts';
-import { listActs, type GrantRow } from '../../src/grants/register.ts';
-import { actor, checkAuditLog, createDatabase } from '../helper.ts';
-import { countEntries, newLeaf, readVersion } from '../audit/log.ts';
+import { listActs, type GrantRow } from '../../src/grants/find-grants.ts';
+import { actor, checkAuditLog, createDatabase } from '../helpers/gateway.ts';
+import { countEntries, newLeaf, readVersion } from '../helpers/log.ts';
 
 const test = await createDatabase(t);
 const { database } = test;

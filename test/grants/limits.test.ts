@@ -2,13 +2,13 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import t from 'tap';
-import { createCalendar } from '../../src/calendar.ts';
+import { createCalendar } from '../../src/base/calendar.ts';
 import { loadCatalogue } from '../../src/catalogue/catalogue.ts';
 import { readAuthority, type Grant } from '../../src/grants/authority.ts';
 import { connectionConfig } from '../../src/db/connection.ts';
-import { addGrant } from '../../src/grants/grants.ts';
+import { addGrant } from '../../src/grants/administer-grants.ts';
 import { openLimits, type Limits } from '../../src/grants/limits.ts';
-import { actor, createDatabase } from '../helper.ts';
+import { actor, createDatabase } from '../helpers/gateway.ts';
 
 const database = await createDatabase(t);
 const calendar = createCalendar('Asia/Shanghai');

@@ -1,7 +1,7 @@
 import t from 'tap';
-import { UserError } from '../../src/errors.ts';
+import { UserError } from '../../src/base/errors.ts';
 import { addPurpose, listPurposes, type PurposeSummary } from '../../src/grants/purposes.ts';
-import { actor, checkAuditLog, createDatabase } from '../helper.ts';
+import { actor, checkAuditLog, createDatabase } from '../helpers/gateway.ts';
 
 const test = await createDatabase(t);
 const { database } = test;

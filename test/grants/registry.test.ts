@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import t from 'tap';
-import { UserError } from '../../src/errors.ts';
+import { UserError } from '../../src/base/errors.ts';
 import {
   addClient,
   addDepartment,
@@ -8,8 +8,8 @@ import {
   listDepartments,
   requireDepartment,
   revokeClient,
-} from '../../src/identity/registry.ts';
-import { actor, checkAuditLog, createDatabase } from '../helper.ts';
+} from '../../src/identity/departments-and-clients.ts';
+import { actor, checkAuditLog, createDatabase } from '../helpers/gateway.ts';
 
 const test = await createDatabase(t);
 const { database } = test;

@@ -2,11 +2,11 @@ import t from 'tap';
 import { createHmac, createPublicKey, generateKeyPairSync, sign } from 'node:crypto';
 import { SignJWT, UnsecuredJWT, type JWTHeaderParameters } from 'jose';
 import type { LightMyRequestResponse } from 'fastify';
-import { revokeClient } from '../../src/identity/registry.ts';
-import { keyId } from '../../src/keys.ts';
+import { revokeClient } from '../../src/identity/departments-and-clients.ts';
+import { keyId } from '../../src/base/keys.ts';
 import { personaCitizens } from '../../src/sandbox/personas.ts';
-import { actor, checkAuditLog, issuer, keys, startGateway } from '../helper.ts';
-import { askToken, newClient } from './clients.ts';
+import { actor, checkAuditLog, issuer, keys, startGateway } from '../helpers/gateway.ts';
+import { askToken, newClient } from '../helpers/clients.ts';
 
 const { id } = personaCitizens[0]!;
 const test = await startGateway(t);

@@ -3,7 +3,7 @@ import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import t from 'tap';
 import { addressKey, createRateLimiter, type RateLimiter } from '../../src/identity/rate-limiter.ts';
-import { parseListField } from '../fixtures/structured-fields.ts';
+import { parseListField } from '../helpers/structured-fields.ts';
 
 interface Limited {
   limiter: RateLimiter;

@@ -3,12 +3,12 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import t from 'tap';
 import { personas } from '../../src/sandbox/personas.ts';
-import { newFolder } from '../fixtures/folder.ts';
-import type { Document } from '../fixtures/openapi-document.ts';
-import { checkAuditLog, startGateway } from '../helper.ts';
-import { basic, newClient } from '../identity/clients.ts';
-import { listDataOperations, writeMistakes, writeProgram, type Asker } from './client-program.ts';
-import { generatorProgram, listTypeErrors, prepareProject, root, runProgram } from './project.ts';
+import { newFolder } from '../helpers/folder.ts';
+import type { Document } from '../helpers/openapi-document.ts';
+import { checkAuditLog, startGateway } from '../helpers/gateway.ts';
+import { basic, newClient } from '../helpers/clients.ts';
+import { listDataOperations, writeMistakes, writeProgram, type Asker } from '../helpers/client-program.ts';
+import { generatorProgram, listTypeErrors, prepareProject, root, runProgram } from '../helpers/project.ts';
 
 const test = await startGateway(t);
 await test.app.listen({ host: '127.0.0.1', port: 0 });

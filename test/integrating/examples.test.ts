@@ -1,10 +1,10 @@
 import { chmodSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { runCommand } from '../fixtures/command.ts';
-import { newFolder } from '../fixtures/folder.ts';
-import { createHome, startSandbox } from '../fixtures/sandbox.ts';
-import { startFickleGateway, type Refusal } from './fickle-gateway.ts';
+import { runCommand } from '../helpers/command.ts';
+import { newFolder } from '../helpers/folder.ts';
+import { createHome, startSandbox } from '../helpers/sandbox.ts';
+import { startFickleGateway, type Refusal } from '../helpers/fickle-gateway.ts';
 import {
   generatorProgram,
   listTypeErrors,
@@ -12,7 +12,7 @@ import {
   root,
   runProgram,
   type ProgramEnd,
-} from './project.ts';
+} from '../helpers/project.ts';
 
 const document = readFileSync(join(root, 'docs', 'integrating.md'), 'utf8');
 const home = createHome(t);

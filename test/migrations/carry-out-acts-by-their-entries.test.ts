@@ -2,8 +2,8 @@ import { createHash, randomUUID } from 'node:crypto';
 import t, { type Test } from 'tap';
 import { migrate } from '../../src/audit/migrate.ts';
 import { encodeEntry, type Entry } from '../../src/audit/entry.ts';
-import type { EmptyDatabase } from '../db/empty-database.ts';
-import { createBefore } from './before.ts';
+import type { EmptyDatabase } from '../helpers/empty-database.ts';
+import { createBefore } from '../helpers/before.ts';
 
 const name = '20261126T1500Z-carry-out-acts-by-their-entries';
 const time = new Date('2026-11-20T08:00:00.000Z');

@@ -2,10 +2,10 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { UserError } from '../../src/errors.ts';
+import { UserError } from '../../src/base/errors.ts';
 import { loadCsv } from '../../src/records/load.ts';
-import { actor, checkAuditLog, createDatabase } from '../helper.ts';
-import { citizens, header, idOf, isAlone, load, newFile, rowOf, state } from './files.ts';
+import { actor, checkAuditLog, createDatabase } from '../helpers/gateway.ts';
+import { citizens, header, idOf, isAlone, load, newFile, rowOf, state } from '../helpers/files.ts';
 
 const test = await createDatabase(t);
 const bad = `${idOf(1)},甲,男,1990-01-01,999801`;

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import t from 'tap';
 import { loadCsv } from '../../src/records/load.ts';
 import { personaCitizens } from '../../src/sandbox/personas.ts';
-import { actor, checkAuditLog, createDatabase } from '../helper.ts';
+import { actor, checkAuditLog, createDatabase } from '../helpers/gateway.ts';
 import {
   citizens,
   enterprises,
@@ -15,7 +15,7 @@ import {
   newFile,
   rejectsOf,
   rowOf,
-} from './files.ts';
+} from '../helpers/files.ts';
 
 const test = await createDatabase(t);
 const bom = '\ufeff';

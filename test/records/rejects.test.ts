@@ -1,9 +1,9 @@
 import { readFileSync, statSync } from 'node:fs';
 import t from 'tap';
 import { loadCsv } from '../../src/records/load.ts';
-import { actor, checkAuditLog, createDatabase } from '../helper.ts';
+import { actor, checkAuditLog, createDatabase } from '../helpers/gateway.ts';
 import { writeFileSync } from 'node:fs';
-import { citizens, find, header, idOf, isAlone, load, newFile, rejectsOf, rowOf } from './files.ts';
+import { citizens, find, header, idOf, isAlone, load, newFile, rejectsOf, rowOf } from '../helpers/files.ts';
 
 const test = await createDatabase(t);
 const [good] = [idOf(1)];

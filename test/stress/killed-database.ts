@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ask, checkAnswers, openRig, type Answered } from '../rig.ts';
+import { ask, checkAnswers, openRig, type Answered } from '../helpers/rig.ts';
 
 const rounds = Number(process.argv[2] ?? 20);
 const loopsPerGateway = 16;

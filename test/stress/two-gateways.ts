@@ -3,9 +3,9 @@
  * `node test/stress/two-gateways.ts [seconds]`; exit code 1 when a promise is broken.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { revokeGrant } from '../../src/grants/grants.ts';
-import { listGrants } from '../../src/grants/register.ts';
-import { actor, ask, checkAnswers, openRig, type Answered } from '../rig.ts';
+import { revokeGrant } from '../../src/grants/administer-grants.ts';
+import { listGrants } from '../../src/grants/find-grants.ts';
+import { actor, ask, checkAnswers, openRig, type Answered } from '../helpers/rig.ts';
 
 const seconds = Number(process.argv[2] ?? 60);
 const loopsPerClient = 8;

@@ -1,0 +1,77 @@
+import { createHash, hash, type KeyObject, createSecretKey, hkdfSync } from 'node:crypto';
+import { createMacOfMany, type MacOfMany, type Mac, createMac, macBytes } from './mac.ts';
+
+/** The keys that are derived from the log's permanent secret (HKDF-SHA-256). */
+export interface LogSecrets {
+  subjectMac: Mac;
+  subjectMacOfMany: MacOfMany;
+  saltMac: Mac;
+  /** Seals the cursors of lists. */
+  cursorKey: KeyObject;
+  /** The id of the subject key: entries name it. */
+  subjectKeyId: string;
+}
+
+export function deriveLogSecrets(secret: Buffer): LogSecrets {
+  const derive = (info: string): Buffer => Buffer.from(hkdfSync('sha256', secret, '', info, 32));
+  const subjectKey = derive('onevisit/subject');
+  let macOfMany: MacOfMany | null = null;
+  return {
+    subjectMac: createMac(subjectKey),
+    // Most processes never see many subjects at once, and its code takes memory.
+    subjectMacOfMany: (texts) => (macOfMany ??= createMacOfMany(subjectKey))(texts),
+    saltMac: createMac(derive('onevisit/salt')),
+    cursorKey: createSecretKey(derive('onevisit/sealed-cursor')),
+    subjectKeyId: createHash('sha256').update(subjectKey).digest().subarray(0, 8).toString('base64url'),
+  };
+}
+
+/**
+ * A subject in an entry: HMAC-SHA-256 over dataset ‖ 00 ‖ id, its first 16 bytes, base64url. One whose id the consumer
+ * neither named nor was shown has another, over dataset ‖ 00 ‖ id ‖ 00 ‖ "hidden": a consumer sees its own entries, and
+ * could otherwise find the id by naming others until two are the same.
+ */
+export function subjectRef(secrets: LogSecrets, dataset: string, id: string, hidden = false): string {
+  return secrets.subjectMac(subjectText(dataset, id, hidden)).toString('base64url', 0, subjectRefBytes);
+}
+
+/** The same of each of many subjects, in their order. */
+export function subjectRefs(
+  secrets: LogSecrets,
+  subjects: readonly { dataset: string; id: string; hidden?: boolean }[],
+): string[] {
+  if (subjects.length < few)
+    return subjects.map(({ dataset, id, hidden }) => subjectRef(secrets, dataset, id, hidden));
+  const texts = subjects.map(({ dataset, id, hidden }) => subjectText(dataset, id, hidden));
+  const codes = secrets.subjectMacOfMany(texts);
+  return texts.map((_, i) => codes.toString('base64url', i * macBytes, i * macBytes + subjectRefBytes));
+}
+
+const subjectRefBytes = 16;
+/** So few are sooner hashed one after the other. */
+const few = 8;
+
+function subjectText(dataset: string, id: string, hidden = false): string {
+  return `${dataset}\0${id}${hidden ? '\0hidden' : ''}`;
+}
+
+const bodyPrefix = Buffer.from('onevisit-body/1\0');
+
+/** Binds the body sent to its entry, without storing it. The salt goes to the consumer alone. */
+export function commitToBody(
+  secrets: LogSecrets,
+  entryId: string,
+  body: string | Buffer,
+): { salt: Buffer; commitment: string } {
+  const salt = secrets.saltMac(entryId);
+  return { salt, commitment: commitment(salt, typeof body === 'string' ? Buffer.from(body) : body) };
+}
+
+/** Whether this body, under this salt, is the one that an entry's `body` is bound to. */
+export function opensCommitment(bound: string, salt: Uint8Array, body: Uint8Array): boolean {
+  return commitment(salt, body) === bound;
+}
+
+function commitment(salt: Uint8Array, body: Uint8Array): string {
+  return hash('sha256', Buffer.concat([bodyPrefix, salt, body]), 'base64url');
+}

@@ -1,0 +1,209 @@
+import type { ErrorCode } from '../../base/error-table.ts';
+import { json, problems, ref, type Operation } from '../../http/openapi.ts';
+import { entryKinds } from '../../audit/entry.ts';
+import { pendingResponse, proofExample } from './log-documents.ts';
+
+export const code = { type: 'string', pattern: '^[a-z][a-z0-9_-]{1,62}$' };
+export const time = {
+  type: 'string',
+  maxLength: 40,
+  pattern: '^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}(\\.\\d{1,9})?(Z|[+-]\\d{2}:\\d{2})$',
+};
+
+/** What a header of the exchange said, without control characters. */
+const said = { type: 'string', minLength: 1, pattern: '^[^\\u0000-\\u001f\\u007f]*$' };
+
+/** The filters, all of which an entry must meet. */
+export const filterProperties = {
+  consumer: { ...code, description: 'The department that asked.' },
+  dataset: {
+    ...code,
+    description: 'The dataset asked for; with `subject`, whose subject that is: others may name it as well.',
+  },
+  provider: { ...code, description: 'The department that answers for the data.' },
+  purpose: { ...code, description: 'The purpose that was given.' },
+  outcome: { enum: ['released', 'absent', 'refused', 'done'], description: '`done`: an act, no exchange.' },
+  official: { ...said, maxLength: 64, description: 'Id of the official for whom it was asked.' },
+  case: { ...said, maxLength: 128, description: 'The case that was given.' },
+  kind: { enum: entryKinds, description: 'What the entry is of.' },
+  trace_id: { type: 'string', pattern: '^[0-9a-f]{32}$', description: 'Trace id of its `traceparent`.' },
+  subject: {
+    type: 'string',
+    minLength: 1,
+    maxLength: 64,
+    description: "The subject's plain id, with its `dataset`; hashed on arrival.",
+  },
+  from: { ...time, description: 'Entries of this time and later (RFC 3339).' },
+  to: { ...time, description: 'Entries before this time (RFC 3339).' },
+} as const;
+
+/** The body of a search in the audit log. */
+export const searchBodySchema = {
+  type: 'object',
+  additionalProperties: false,
+  properties: {
+    ...filterProperties,
+    after: { type: ['string', 'null'], maxLength: 200, description: 'The `next` of the page before.' },
+    limit: { type: 'integer', minimum: 1, maximum: 500, default: 50 },
+  },
+} as const;
+
+const entryExample = {
+  index: 41,
+  leaf_hash: 'bjQLnP+zepicpUTmu3gKLHiQHT+zNzh2hRGjBhevoB0=',
+  entry: {
+    case: 'HY-2026-000123',
+    client: 'civil-affairs-2b7f',
+    consumer: 'civil-affairs',
+    dataset: 'example',
+    fields: ['name'],
+    format: 'onevisit-entry/1',
+    id: '5f0c3a52-6d1e-4b8e-9a5f-3f6f0a5c2b11',
+    kind: 'exchange',
+    operation: 'read',
+    outcome: 'released',
+    provider: 'public-security',
+    purpose: 'marriage-registration',
+    records: 1,
+    subjects: ['kKc2mQx0Jq0m1l0pXo2t8A'],
+    time: '2026-11-23T09:00:00.000Z',
+    version: 1,
+  },
+};
+
+const entryProperties = {
+  index: { type: 'integer', minimum: 0 },
+  leaf_hash: { type: 'string', description: 'RFC 6962 leaf hash of the entry, base64.' },
+  entry: {
+    type: 'object',
+    additionalProperties: true,
+    description: 'The entry as the log holds it (`onevisit-entry/1`).',
+  },
+};
+
+export const officialParameter = {
+  name: 'Exchange-Official',
+  in: 'header',
+  required: true,
+  description: 'Id of the official who queries, percent-encoded UTF-8.',
+  schema: { type: 'string', maxLength: 768 },
+  example: 'auditor-7',
+};
+
+export const entryOperation: Operation = {
+  operationId: 'getEntry',
+  summary: 'One entry of the audit log, with the proof that the log holds it',
+  description:
+    'Auditors see every entry, providers the exchanges on their datasets, consumers their own; what belongs to others ' +
+    'is 404. Waits up to two seconds for the checkpoint that covers the entry. The look is an entry itself.',
+  tags: ['Audit'],
+  parameters: [
+    {
+      name: 'index',
+      in: 'path',
+      required: true,
+      description: 'Where the entry stands: `Exchange-Entry` of an answer.',
+      schema: { type: 'integer', minimum: 0 },
+      example: 41,
+    },
+    officialParameter,
+    ref('parameters', 'AcceptLanguage'),
+    ref('parameters', 'Traceparent'),
+  ],
+  responses: {
+    200: {
+      description: 'The entry.',
+      headers: { 'Exchange-Id': ref('headers', 'ExchangeId'), 'Cache-Control': ref('headers', 'NoStore') },
+      content: json(
+        {
+          type: 'object',
+          required: ['index', 'leaf_hash', 'entry', 'proof'],
+          additionalProperties: false,
+          properties: {
+            ...entryProperties,
+            proof: { type: 'string', description: 'A C2SP tlog-proof: index, hashes, signed checkpoint.' },
+          },
+        },
+        { ...entryExample, proof: proofExample },
+      ),
+    },
+    ...pendingResponse,
+    ...problems([
+      'invalid-request',
+      'official-required',
+      'token-missing',
+      'token-invalid',
+      'token-expired',
+      'scope-missing',
+      'not-found',
+      'headers-too-large',
+      'rate-limited',
+      'audit-unavailable',
+      'store-unavailable',
+      'overloaded',
+    ]),
+  },
+};
+
+/** How a search or a summary is refused. */
+export const searchProblems: ErrorCode[] = [
+  'invalid-request',
+  'invalid-id',
+  'official-required',
+  'token-missing',
+  'token-invalid',
+  'token-expired',
+  'scope-missing',
+  'payload-too-large',
+  'media-type-unsupported',
+  'rate-limited',
+  'audit-unavailable',
+  'store-unavailable',
+  'overloaded',
+];
+
+export const searchOperation: Operation = {
+  operationId: 'searchEntries',
+  summary: 'Search the audit log, newest entries first',
+  description:
+    'Auditors see every entry, providers the exchanges on their datasets, consumers their own. The query is an ' +
+    'entry itself; for the same first page again and again, auditors leave one a minute, but for subjects. A page may be ' +
+    'short and still have `next`.',
+  tags: ['Audit'],
+  parameters: [officialParameter, ref('parameters', 'AcceptLanguage'), ref('parameters', 'Traceparent')],
+  requestBody: {
+    required: true,
+    content: json(searchBodySchema, {
+      consumer: 'civil-affairs',
+      from: '2026-11-01T00:00:00.000Z',
+      limit: 20,
+    }),
+  },
+  responses: {
+    200: {
+      description: 'The entries found.',
+      headers: { 'Exchange-Id': ref('headers', 'ExchangeId'), 'Cache-Control': ref('headers', 'NoStore') },
+      content: json(
+        {
+          type: 'object',
+          required: ['items', 'next'],
+          additionalProperties: false,
+          properties: {
+            items: {
+              type: 'array',
+              items: {
+                type: 'object',
+                required: ['index', 'leaf_hash', 'entry'],
+                additionalProperties: false,
+                properties: entryProperties,
+              },
+            },
+            next: { type: ['string', 'null'], description: 'The cursor of the next page; null at the end.' },
+          },
+        },
+        { items: [entryExample], next: null },
+      ),
+    },
+    ...problems(searchProblems),
+  },
+};

@@ -1,0 +1,133 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { answer } from '../answer.ts';
+import type { LogSecrets } from '../../audit/subjects.ts';
+import { Problem } from '../../base/errors.ts';
+import type { Admit } from '../../identity/admission.ts';
+import { requireLiveClient, type AccessToken, type Tokens } from '../../identity/access-token.ts';
+import type { Client } from '../../identity/clients.ts';
+import { listQueryProperties, readPage, type ListQuery } from '../list-page.ts';
+import { documented } from '../../http/openapi.ts';
+import type { Catalogue, Dataset, Field } from '../../catalogue/catalogue.ts';
+import { datasetOperation, listOperation, schemaOperation } from './documents.ts';
+
+export interface CatalogueRoutesOptions {
+  catalogue: Catalogue;
+  authority: { current(): { clients: ReadonlyMap<string, Client> } };
+  secrets: LogSecrets;
+  tokens: Tokens;
+  admit: Admit;
+  now: () => Date;
+}
+
+/** The routes by which departments see what there is to ask for. They are open to every client. */
+export function registerCatalogueRoutes(scope: FastifyInstance, options: CatalogueRoutesOptions): void {
+  const { catalogue, authority, secrets, tokens, admit, now } = options;
+  const names = [...new Set(catalogue.datasets.map(({ name }) => name))].sort();
+
+  function onRequest(request: FastifyRequest, reply: FastifyReply, done: () => void): void {
+    admit(request, reply);
+    done();
+  }
+
+  function readToken(request: FastifyRequest): AccessToken {
+    const token = tokens.verify(request.headers.authorization);
+    requireLiveClient(authority.current(), token);
+    return token;
+  }
+
+  /** The versions of a dataset, the newest first. @throws Problem not-found */
+  function getVersions(name: string): [newest: Dataset, ...Dataset[]] {
+    const [newest, ...others] = catalogue.datasets
+      .filter((dataset) => dataset.name === name)
+      .sort((a, b) => b.version - a.version);
+    if (newest === undefined) throw new Problem('not-found');
+    return [newest, ...others];
+  }
+
+  scope.get<{ Querystring: ListQuery }>(
+    '/v1/catalogue',
+    {
+      onRequest,
+      schema: documented(listOperation, {
+        querystring: { type: 'object', additionalProperties: false, properties: listQueryProperties },
+      }),
+    },
+    (request, reply) => {
+      const token = readToken(request);
+      const page = readPage(request.query, { secrets, now }, { client: token.clientId, list: 'datasets' });
+      const left = names.filter((name) => page.after === null || name > page.after);
+      const shown = left.slice(0, page.limit);
+      return answer(reply, {
+        items: shown.map((name) => present(getVersions(name))),
+        next: page.next(left.length > shown.length ? shown.at(-1)! : null),
+      });
+    },
+  );
+
+  scope.get<{ Params: { dataset: string } }>(
+    '/v1/catalogue/:dataset',
+    { onRequest, schema: documented(datasetOperation) },
+    (request, reply) => {
+      readToken(request);
+      const versions = getVersions(request.params.dataset);
+      const fields = [...versions[0].fields.values()].map(presentField);
+      return answer(reply, { ...present(versions), fields });
+    },
+  );
+
+  scope.get<{ Params: { dataset: string }; Querystring: { version?: string } }>(
+    '/v1/catalogue/:dataset/schema',
+    {
+      onRequest,
+      schema: documented(schemaOperation, {
+        querystring: {
+          type: 'object',
+          additionalProperties: false,
+          properties: { version: { type: 'string', pattern: '^[1-9][0-9]{0,2}$' } },
+        },
+      }),
+    },
+    (request, reply) => {
+      readToken(request);
+      const versions = getVersions(request.params.dataset);
+      const version = Number(request.query.version ?? versions[0].version);
+      const dataset = versions.find((one) => one.version === version);
+      if (dataset === undefined) throw new Problem('not-found');
+      return answer(reply.type('application/schema+json; charset=utf-8'), dataset.schema);
+    },
+  );
+}
+
+function present(versions: [newest: Dataset, ...Dataset[]]): object {
+  const { name, title, description, provider, sharing, personal, key } = versions[0];
+  return {
+    dataset: name,
+    title,
+    description,
+    provider,
+    sharing,
+    personal,
+    key,
+    versions: versions.map(({ version, retirement }) => ({
+      version,
+      path: `/v${version}/${name}`,
+      schema: `/v1/catalogue/${name}/schema?version=${version}`,
+      deprecated: retirement?.deprecated ?? null,
+      sunset: retirement?.sunset ?? null,
+    })),
+  };
+}
+
+function presentField({ name, schema, level, mask, searchable, concept }: Field): object {
+  return {
+    name,
+    title: { en: schema.title, zh: schema['x-zh'].title },
+    description: { en: schema.description, zh: schema['x-zh'].description },
+    type: schema.type,
+    format: schema.format ?? null,
+    level,
+    masked: mask !== null,
+    searchable,
+    granted_as: concept.name,
+  };
+}

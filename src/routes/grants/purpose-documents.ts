@@ -1,0 +1,96 @@
+import { listParameters, pageSchema } from '../list-page.ts';
+import { admissionCodes, json, problems, ref, type Operation } from '../../http/openapi.ts';
+import { maxConfidentialDays } from '../../grants/purposes.ts';
+import { demands } from '../../grants/terms.ts';
+
+const title = { type: 'string', minLength: 1, maxLength: 500 } as const;
+
+/** A purpose, as the API has it. */
+export const purposeBodySchema = {
+  type: 'object',
+  additionalProperties: false,
+  required: ['code', 'title', 'legal_basis'],
+  properties: {
+    code: { type: 'string', pattern: '^[a-z][a-z0-9-]{1,62}$', description: 'What requests name it by.' },
+    title: {
+      type: 'object',
+      additionalProperties: false,
+      required: ['zh', 'en'],
+      properties: { zh: title, en: title },
+    },
+    legal_basis: { type: 'string', minLength: 1, maxLength: 500, description: 'The law, and its article.' },
+    requires: {
+      type: 'array',
+      maxItems: 2,
+      items: { type: 'string', enum: demands },
+      description: 'What each data request for it must name.',
+    },
+    confidential_days: {
+      type: 'integer',
+      minimum: 0,
+      maximum: maxConfidentialDays,
+      default: 0,
+      description: 'For how many days after an exchange its subjects are not told.',
+    },
+  },
+} as const;
+
+const purposeSchema = { ...purposeBodySchema, required: Object.keys(purposeBodySchema.properties) };
+
+const example = {
+  code: 'marriage-registration',
+  title: { zh: '婚姻登记', en: 'Marriage registration' },
+  legal_basis: '婚姻登记条例',
+  requires: [],
+  confidential_days: 0,
+};
+
+const headers = { 'Exchange-Id': ref('headers', 'ExchangeId'), 'Cache-Control': ref('headers', 'NoStore') };
+const refusals = ['store-unavailable', ...admissionCodes] as const;
+
+export const listOperation: Operation = {
+  operationId: 'listPurposes',
+  summary: 'The registered purposes',
+  tags: ['Catalogue and grants'],
+  parameters: [...listParameters, ref('parameters', 'AcceptLanguage')],
+  responses: {
+    200: {
+      description: 'A page of purposes, by code.',
+      headers,
+      content: json(pageSchema(purposeSchema), { items: [example], next: null }),
+    },
+    ...problems(['invalid-request', ...refusals]),
+  },
+};
+
+export const addOperation: Operation = {
+  operationId: 'addPurpose',
+  summary: 'Register a purpose',
+  description:
+    'For administrators. What is registered is never changed; registering it is an entry of kind `purpose`.',
+  tags: ['Catalogue and grants'],
+  parameters: [
+    ref('parameters', 'IdempotencyKey'),
+    ref('parameters', 'ExchangeOfficial'),
+    ref('parameters', 'AcceptLanguage'),
+    ref('parameters', 'Traceparent'),
+  ],
+  requestBody: { required: true, content: json(purposeBodySchema, example) },
+  responses: {
+    201: {
+      description: 'It is registered.',
+      headers: { ...headers, 'Exchange-Entry': ref('headers', 'ExchangeEntry') },
+      content: json(purposeSchema, example),
+    },
+    ...problems([
+      'invalid-request',
+      'scope-missing',
+      'purpose-exists',
+      'idempotency-key-reused',
+      'payload-too-large',
+      'media-type-unsupported',
+      'audit-unavailable',
+      ...refusals,
+    ]),
+  },
+};

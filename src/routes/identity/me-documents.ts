@@ -1,0 +1,50 @@
+import { admissionCodes, json, problems, ref, type Operation } from '../../http/openapi.ts';
+import { roles } from '../../identity/clients.ts';
+
+export const meOperation: Operation = {
+  operationId: 'getMe',
+  summary: 'Whom the token stands for, and what it may do',
+  tags: ['Authentication'],
+  parameters: [ref('parameters', 'AcceptLanguage')],
+  responses: {
+    200: {
+      description: 'The client, its department, and the token.',
+      headers: { 'Exchange-Id': ref('headers', 'ExchangeId'), 'Cache-Control': ref('headers', 'NoStore') },
+      content: json(
+        {
+          type: 'object',
+          required: ['client_id', 'department', 'roles', 'scopes', 'expires_at'],
+          additionalProperties: false,
+          properties: {
+            client_id: { type: 'string' },
+            department: {
+              type: 'object',
+              required: ['code', 'title'],
+              additionalProperties: false,
+              properties: { code: { type: 'string' }, title: ref('schemas', 'Text') },
+            },
+            roles: {
+              type: 'array',
+              items: { type: 'string', enum: roles },
+              description: 'What the client may do.',
+            },
+            scopes: {
+              type: 'array',
+              items: { type: 'string' },
+              description: 'What the token may do.',
+            },
+            expires_at: { type: 'string', format: 'date-time', description: 'When the token ends.' },
+          },
+        },
+        {
+          client_id: 'civil-affairs-2b7f',
+          department: { code: 'civil-affairs', title: { zh: '民政厅', en: 'Civil Affairs' } },
+          roles: ['exchange'],
+          scopes: ['exchange'],
+          expires_at: '2026-11-26T08:10:00.000Z',
+        },
+      ),
+    },
+    ...problems(['store-unavailable', ...admissionCodes]),
+  },
+};

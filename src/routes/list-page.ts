@@ -1,0 +1,87 @@
+import { canonicalJson } from '../base/canonical-json.ts';
+import { type LogSecrets } from '../audit/subjects.ts';
+import { openCursor, sealCursor } from '../http/cursor.ts';
+import { invalidBody } from '../http/validation.ts';
+
+/** What the query of a list may hold, each member once. */
+export interface ListQuery {
+  limit?: string;
+  after?: string;
+}
+
+const defaultLimit = 50;
+const maxLimit = 500;
+
+/** How Fastify validates the query of a list; queries are text. */
+export const listQueryProperties = {
+  limit: { type: 'string', pattern: '^([1-9][0-9]?|[1-4][0-9][0-9]|500)$' },
+  after: { type: 'string', minLength: 1, maxLength: 200 },
+} as const;
+
+export const listParameters = [
+  {
+    name: 'limit',
+    in: 'query',
+    required: false,
+    description: 'How many at most.',
+    schema: { type: 'integer', minimum: 1, maximum: maxLimit, default: defaultLimit },
+    example: 20,
+  },
+  {
+    name: 'after',
+    in: 'query',
+    required: false,
+    description: 'The `next` of the page before.',
+    schema: { type: 'string', minLength: 1, maxLength: 200 },
+  },
+];
+
+/** The document's schema of a page of a list. */
+export function pageSchema(items: object): object {
+  return {
+    type: 'object',
+    required: ['items', 'next'],
+    additionalProperties: false,
+    properties: {
+      items: { type: 'array', items },
+      next: {
+        type: ['string', 'null'],
+        description: 'Continues the list as `after`, for a day; null at its end.',
+      },
+    },
+  };
+}
+
+/** Where a page of a list begins, and how long it may be. */
+export interface Page {
+  /** Where the page before ended; null begins at the start. */
+  after: string | null;
+  limit: number;
+  /** The cursor of the page after. @param place where this one ended, null where nothing is left */
+  next(place: string | null): string | null;
+}
+
+/**
+ * Reads what a query says of the page that it asks for. Takes attacker-controlled input.
+ *
+ * @param scope names client and query: cursors work for these alone
+ * @throws Problem invalid-request
+ */
+export function readPage(
+  { limit, after }: ListQuery,
+  { secrets, now }: { secrets: LogSecrets; now: () => Date },
+  scope: Record<string, unknown>,
+): Page {
+  const named = canonicalJson(scope);
+  const place = after === undefined ? null : openCursor(secrets.cursorKey, named, after, now());
+  if (after !== undefined && place === null)
+    throw invalidBody('#/after', {
+      en: 'is not a cursor of this list, or older than a day',
+      zh: '不是本列表的游标，或已超过一天',
+    });
+  return {
+    after: place,
+    limit: limit === undefined ? defaultLimit : Number(limit),
+    next: (place) => (place === null ? null : sealCursor(secrets.cursorKey, named, place, now())),
+  };
+}

@@ -1,0 +1,22 @@
+import { readFileSync } from 'node:fs';
+import { basename } from 'node:path';
+import { personaCitizens, personaEnterprises, personas } from '../../src/sandbox/personas.ts';
+
+/** What must be in no log: the ids of all personas, and what the registers say of them. */
+export const secretsOfPersonas: string[] = [
+  ...personas.map((persona) => persona.id),
+  ...personaCitizens.flatMap((citizen) => [citizen.name, citizen.mobile_phone]),
+  ...personaEnterprises.map((enterprise) => enterprise.name),
+].filter((secret) => secret !== null);
+
+/** Searches files, and tells of each find where it is and what kind it is. */
+export function findPersonalData(files: string[]): string[] {
+  const finds: string[] = [];
+  for (const file of files) {
+    const content = readFileSync(file, 'utf8');
+    for (const secret of secretsOfPersonas)
+      for (const form of [secret, encodeURIComponent(secret), Buffer.from(secret).toString('base64')])
+        if (content.includes(form)) finds.push(`${basename(file)} holds ${form}`);
+  }
+  return finds;
+}
