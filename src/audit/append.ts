@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import { byteaArray } from '../db/binary-array.ts';
 import { isDataError, openLink } from '../db/connection.ts';
-import { Problem } from '../base/errors.ts';
+import { ProblemError } from '../base/errors.ts';
 import type { Leaf } from './entry.ts';
 
 /** The way into the audit log. */
@@ -11,14 +11,14 @@ export interface Appender {
    *
    * @param authority the version of who-may-see-what that the entry was decided under
    * @returns the index once it has committed; null, with nothing inserted, when the authority has changed
-   * @throws Problem audit-unavailable when the append failed or its outcome is unknown; overloaded when too many
+   * @throws ProblemError audit-unavailable when the append failed or its outcome is unknown; overloaded when too many
    *   wait, or this one waited too long for its turn
    */
   append(leaf: Leaf, authority: number): Promise<number | null>;
   close(): Promise<void>;
 }
 
-interface Waiting {
+interface WaitingEntry {
   leaf: Leaf;
   authority: number;
   sinceMs: number;
@@ -49,7 +49,7 @@ export const appendStatement = {
  * is outstanding at a time, because a notice does not say which statement it belongs to.
  */
 export function openAppender(config: pg.ClientConfig, onBatch: (entries: number) => void): Appender {
-  let waiting: Waiting[] = [];
+  let waiting: WaitingEntry[] = [];
   let appending = false;
   let notices = 0;
   /** Why the batch before failed; null when it went well. */
@@ -73,13 +73,13 @@ export function openAppender(config: pg.ClientConfig, onBatch: (entries: number)
     for (const entry of waiting.splice(0, firstInTime < 0 ? waiting.length : firstInTime))
       entry.reject(
         lastFailure === null
-          ? new Problem('overloaded')
-          : new Problem('audit-unavailable', {}, { cause: lastFailure }),
+          ? new ProblemError('overloaded')
+          : new ProblemError('audit-unavailable', {}, { cause: lastFailure }),
       );
   }
 
   /** The entries at the head that were decided under one authority, within the limits. */
-  function takeBatch(): Waiting[] {
+  function takeBatch(): WaitingEntry[] {
     const authority = waiting[0]!.authority;
     let sizeBytes = 0;
     let end = 0;
@@ -93,7 +93,7 @@ export function openAppender(config: pg.ClientConfig, onBatch: (entries: number)
     return batch;
   }
 
-  async function appendBatch(batch: Waiting[]): Promise<void> {
+  async function appendBatch(batch: WaitingEntry[]): Promise<void> {
     try {
       const base = await appendOnce(batch);
       lastFailure = null;
@@ -108,12 +108,12 @@ export function openAppender(config: pg.ClientConfig, onBatch: (entries: number)
         return;
       }
       lastFailure = error;
-      for (const entry of batch) entry.reject(new Problem('audit-unavailable', {}, { cause: error }));
+      for (const entry of batch) entry.reject(new ProblemError('audit-unavailable', {}, { cause: error }));
     }
   }
 
   /** Done means: the statement returned an index, and no notice came with it. Nothing is ever retried. */
-  async function appendOnce(batch: Waiting[]): Promise<number | null> {
+  async function appendOnce(batch: WaitingEntry[]): Promise<number | null> {
     const client = await link.client();
     const noticesBefore = notices;
     try {
@@ -137,7 +137,7 @@ export function openAppender(config: pg.ClientConfig, onBatch: (entries: number)
 
   return {
     append(leaf, authority) {
-      if (waiting.length >= maxWaiting) return Promise.reject(new Problem('overloaded'));
+      if (waiting.length >= maxWaiting) return Promise.reject(new ProblemError('overloaded'));
       return new Promise((resolve, reject) => {
         waiting.push({ leaf, authority, sinceMs: performance.now(), resolve, reject });
         if (appending) return;

@@ -32,7 +32,7 @@ export function databaseSource(client: pg.ClientBase, archives: ReadLogFile | nu
     async *tiles(size, from = 0): AsyncGenerator<StoredLeaves> {
       let first = from * tileWidth;
       let [tilesAtOnce, n] = [1, from];
-      const readNext = (): Promise<Page> | null => {
+      const readNext = (): Promise<EntryPage> | null => {
         if (first >= size) return null;
         const [start, end] = [first, Math.min(size, first + tilesAtOnce * tileWidth)];
         const page = inTurn(() => readPage(client, start, end));
@@ -91,13 +91,13 @@ async function readCheckpoints(client: pg.ClientBase, after: number): Promise<Ch
   return rows;
 }
 
-interface Page {
+interface EntryPage {
   tiles: StoredLeaves[];
   /** What its entries have. */
   bytes: number;
 }
 
-async function readPage(client: pg.ClientBase, first: number, end: number): Promise<Page> {
+async function readPage(client: pg.ClientBase, first: number, end: number): Promise<EntryPage> {
   const rows = await copyRows(
     client,
     `select index, bytes, leaf_hash from audit.entry where index >= ${first} and index < ${end} order by index`,

@@ -1,6 +1,6 @@
 import { NoteError, type Verifier } from '../transparency/note.ts';
 import { followSuccessions } from '../transparency/succession.ts';
-import { LogFault, type Queryable } from './stored-log.ts';
+import { LogFaultError, type Queryable } from './stored-log.ts';
 
 /** The keys that a log's checkpoints may be signed with, as a gateway knows them from its own. */
 export interface LogKeys {
@@ -8,7 +8,7 @@ export interface LogKeys {
   own: Verifier;
   /** The oldest first. */
   all(): readonly Verifier[];
-  /** Reads the successions again. @returns how many there are @throws LogFault when they contradict each other; Error as the database does */
+  /** Reads the successions again. @returns how many there are @throws LogFaultError when they contradict each other; Error as the database does */
   refresh(db: Queryable): Promise<number>;
 }
 
@@ -23,7 +23,7 @@ export function openLogKeys(own: Verifier): LogKeys {
         all = followSuccessions(own, notes);
       } catch (error) {
         if (!(error instanceof NoteError)) throw error;
-        throw new LogFault(`the successions of the log's keys do not hold: ${error.message}`);
+        throw new LogFaultError(`the successions of the log's keys do not hold: ${error.message}`);
       }
       return notes.length;
     },

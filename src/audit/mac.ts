@@ -11,23 +11,23 @@ const blockBytes = 64;
 export const macBytes = 32;
 
 /**
- * HMAC-SHA-256 (RFC 2104) under a key of at most 64 bytes. A key serves for millions of short texts: its two padded
+ * HMAC-SHA-256 (RFC 2104) under a key of at most 64 bytes. A key serves for millions of short texts: its two padKey
  * blocks are laid out once, and nothing is left to the garbage collector but the answer.
  */
 export function createMac(key: Uint8Array): Mac {
   if (key.length > blockBytes) throw new RangeError(`a key of ${key.length} bytes is longer than a block`);
-  let inner = padded(key, 0x36, 256);
-  const outer = padded(key, 0x5c, macBytes);
+  let inner = padKey(key, 0x36, 256);
+  const outer = padKey(key, 0x5c, macBytes);
   return (text) => {
     const sizeBytes = blockBytes + Buffer.byteLength(text);
-    if (sizeBytes > inner.length) inner = padded(key, 0x36, sizeBytes);
+    if (sizeBytes > inner.length) inner = padKey(key, 0x36, sizeBytes);
     inner.write(text, blockBytes);
     outer.write(hash('sha256', inner.subarray(0, sizeBytes), 'binary'), blockBytes, 'binary');
     return Buffer.from(hash('sha256', outer, 'binary'), 'binary');
   };
 }
 
-function padded(key: Uint8Array, pad: number, room: number): Buffer {
+function padKey(key: Uint8Array, pad: number, room: number): Buffer {
   const block = Buffer.alloc(blockBytes + room);
   for (let i = 0; i < blockBytes; i++) block[i] = (key[i] ?? 0) ^ pad;
   return block;
@@ -64,9 +64,9 @@ function macInLanes(key: Uint8Array, mac: Mac, { words, compress }: Lanes): MacO
     words.fill(value, block / 4 + word * laneCount, block / 4 + (word + 1) * laneCount);
   }
 
-  /** What the key's padded block makes of the state that every hash begins with. */
+  /** What the key's padKey block makes of the state that every hash begins with. */
   function begin(pad: number, state: number): void {
-    const block = padded(key, pad, 0);
+    const block = padKey(key, pad, 0);
     words.set(initialState, place.state / 4);
     for (let word = 0; word < wordsOfBlock; word++) fill(place.inner, word, block.readUInt32BE(4 * word));
     compress(place.state, place.inner, place.digest);

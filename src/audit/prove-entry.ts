@@ -4,7 +4,7 @@ import { formatProof } from '../transparency/proof.ts';
 import { proveInclusion } from '../transparency/tiles.ts';
 import {
   findLastCheckpoint,
-  LogFault,
+  LogFaultError,
   tileReader,
   type PublishedCheckpoint,
   type Queryable,
@@ -34,7 +34,7 @@ export async function findExchange(db: Queryable, id: string): Promise<StoredExc
   const { index, bytes } = rows[0]!;
   const entry = JSON.parse(bytes.toString()) as Record<string, unknown>;
   if (entry.id !== id)
-    throw new LogFault(`the search tables name entry ${index} for an exchange of another id`);
+    throw new LogFaultError(`the search tables name entry ${index} for an exchange of another id`);
   if (entry.kind !== 'exchange') return null;
   return {
     index,
@@ -62,7 +62,7 @@ export async function awaitCheckpoint(
   }
 }
 
-/** Proves an entry under a checkpoint, and checks the proof. @throws LogFault when there is none that holds */
+/** Proves an entry under a checkpoint, and checks the proof. @throws LogFaultError when there is none that holds */
 export async function proveEntry(
   db: Queryable,
   { index, bytes }: { index: number; bytes: Buffer },
@@ -70,6 +70,6 @@ export async function proveEntry(
 ): Promise<string> {
   const hashes = await proveInclusion(index, size, tileReader(db, size));
   if (!verifyInclusion(hashes, { index, hash: leafHash(bytes) }, { size, root }))
-    throw new LogFault(`entry ${index} is not the one that the checkpoint of ${size} entries covers`);
+    throw new LogFaultError(`entry ${index} is not the one that the checkpoint of ${size} entries covers`);
   return formatProof({ index, hashes, checkpoint: note });
 }

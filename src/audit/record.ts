@@ -1,4 +1,4 @@
-import { Problem } from '../base/errors.ts';
+import { ProblemError } from '../base/errors.ts';
 import type { Appender } from './append.ts';
 import type { Leaf } from './entry.ts';
 
@@ -17,7 +17,7 @@ const maxMs = 15_000;
  * meanwhile, all of it is made again.
  *
  * @param make must have no effect beyond what it returns; may be called several times
- * @throws Problem audit-unavailable when the entry is not durable
+ * @throws ProblemError audit-unavailable when the entry is not durable
  */
 export async function recordUnderAuthority<A extends { version: number }, T>(
   log: Appender,
@@ -31,8 +31,8 @@ export async function recordUnderAuthority<A extends { version: number }, T>(
     const index = await log.append(leaf, authority.version);
     if (index !== null) return { index, leaf, result };
     await view.refresh().catch((error: unknown) => {
-      throw new Problem('audit-unavailable', {}, { cause: error });
+      throw new ProblemError('audit-unavailable', {}, { cause: error });
     });
   }
-  throw new Problem('audit-unavailable');
+  throw new ProblemError('audit-unavailable');
 }

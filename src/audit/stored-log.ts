@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { Problem } from '../base/errors.ts';
+import { ProblemError } from '../base/errors.ts';
 import { hashBytes, type Hash } from '../transparency/merkle.ts';
 import { levelWidth, tileRoot, tileWidth, type ReadTile, type Tile } from '../transparency/tiles.ts';
 
@@ -9,14 +9,14 @@ import { levelWidth, tileRoot, tileWidth, type ReadTile, type Tile } from '../tr
 export type Queryable = Pick<pg.Pool, 'query'>;
 
 /** The log is not what it was, or not whole: nothing may be signed over it. Its message names no personal data. */
-export class LogFault extends Error {
+export class LogFaultError extends Error {
   override name = 'LogFault';
 }
 
-/** What is not whole, or can't be reached, is not handed out. @throws Problem audit-unavailable, store-unavailable */
-export function logUnavailable(error: unknown): never {
-  const code = error instanceof LogFault ? 'audit-unavailable' : 'store-unavailable';
-  throw new Problem(code, {}, { cause: error });
+/** What is not whole, or can't be reached, is not handed out. @throws ProblemError audit-unavailable, store-unavailable */
+export function rethrowAsAuditUnavailable(error: unknown): never {
+  const code = error instanceof LogFaultError ? 'audit-unavailable' : 'store-unavailable';
+  throw new ProblemError(code, {}, { cause: error });
 }
 
 /** How far the log's stages have come. */
@@ -77,7 +77,7 @@ export interface LeafTile {
  * Reads the leaf hashes of entries, tile by tile, each recomputed from the stored bytes.
  *
  * @param first a multiple of 256
- * @throws LogFault when a hash is not that of its entry's bytes, or an entry is missing: its index is named
+ * @throws LogFaultError when a hash is not that of its entry's bytes, or an entry is missing: its index is named
  */
 export async function readLeafTiles(db: Queryable, first: number, end: number): Promise<LeafTile[]> {
   const { rows } = await db.query<LeafTile & { wrong: number | null; lowest: number; highest: number }>({
@@ -91,14 +91,16 @@ export async function readLeafTiles(db: Queryable, first: number, end: number): 
   let at = first;
   for (const { n, width, hashes, wrong, lowest, highest } of rows) {
     const due = Math.min(end, (n + 1) * tileWidth);
-    if (lowest !== at) throw new LogFault(`entry ${at} is missing`);
+    if (lowest !== at) throw new LogFaultError(`entry ${at} is missing`);
     if (highest + 1 !== due || width !== due - at)
-      throw new LogFault(`an entry from ${at} to ${due - 1} is missing`);
-    if (wrong !== null) throw new LogFault(`entry ${wrong} was altered: its bytes have another leaf hash`);
-    if (hashes.length !== width * hashBytes) throw new LogFault(`a leaf hash from ${at} on has not 32 bytes`);
+      throw new LogFaultError(`an entry from ${at} to ${due - 1} is missing`);
+    if (wrong !== null)
+      throw new LogFaultError(`entry ${wrong} was altered: its bytes have another leaf hash`);
+    if (hashes.length !== width * hashBytes)
+      throw new LogFaultError(`a leaf hash from ${at} on has not 32 bytes`);
     at = due;
   }
-  if (at < end) throw new LogFault(`entry ${at} is missing`);
+  if (at < end) throw new LogFaultError(`entry ${at} is missing`);
   return rows;
 }
 
@@ -108,7 +110,7 @@ export async function readLeafTiles(db: Queryable, first: number, end: number): 
  * was just checked comes from memory. Each is read once, so that all roots of one reader are of the same hashes.
  *
  * @param checked leaf tiles that were read with `readLeafTiles`
- * @returns a reader that throws LogFault where there are fewer entries than the tile tells of
+ * @returns a reader that throws LogFaultError where there are fewer entries than the tile tells of
  */
 export function tileReader(db: Queryable, size: number, checked: readonly LeafTile[] = []): ReadTile {
   const leaves = new Map(checked.map((tile) => [tile.n, tile.hashes]));
@@ -130,7 +132,7 @@ export function tileReader(db: Queryable, size: number, checked: readonly LeafTi
     if (hashes?.length === length) return hashes;
     const kept = hashes === null ? await findArchivedTile(db, n) : null;
     if (kept !== null) return kept.subarray(0, length);
-    throw new LogFault(`an entry from ${n * tileWidth} to ${n * tileWidth + width - 1} is missing`);
+    throw new LogFaultError(`an entry from ${n * tileWidth} to ${n * tileWidth + width - 1} is missing`);
   }
 
   /** The roots of the tiles below that are kept and were full, up to the first that is not. */
@@ -197,6 +199,6 @@ export async function readEntries(db: Queryable, first: number, end: number): Pr
     text: 'select bytes from audit.entry where index >= $1 and index < $2 order by index',
     values: [first, end],
   });
-  if (rows.length !== end - first) throw new LogFault(`an entry from ${first} to ${end - 1} is missing`);
+  if (rows.length !== end - first) throw new LogFaultError(`an entry from ${first} to ${end - 1} is missing`);
   return rows.map(({ bytes }) => bytes);
 }

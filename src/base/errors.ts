@@ -14,7 +14,7 @@ export interface Fault {
 }
 
 /** An error that is answered as problem+json. It carries no personal data. */
-export class Problem extends Error {
+export class ProblemError extends Error {
   readonly code: ErrorCode;
   readonly params: Record<string, string | Text>;
   readonly explain: Explanation | undefined;
@@ -41,7 +41,7 @@ export class Problem extends Error {
 }
 
 /** A problem that is made once and answered often: refusing by it is cheap, as lightening a load must be. */
-export class RepeatedProblem extends Problem {}
+export class RepeatedProblemError extends ProblemError {}
 
 /** A command was refused, or a start stopped, for a reason that its user can act on: one line, no stack trace. */
 export class UserError extends Error {
@@ -52,6 +52,6 @@ export class UserError extends Error {
 }
 
 /** What is answered when the database failed a request, unless it is a problem already. */
-export function storeUnavailable(error: unknown): never {
-  throw error instanceof Problem ? error : new Problem('store-unavailable', {}, { cause: error });
+export function rethrowAsStoreUnavailable(error: unknown): never {
+  throw error instanceof ProblemError ? error : new ProblemError('store-unavailable', {}, { cause: error });
 }

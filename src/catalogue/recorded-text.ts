@@ -27,7 +27,7 @@ export function readSaid(
   return { text: null, fault };
 }
 
-/** Checks a text of a body. @throws Problem invalid-request */
+/** Checks a text of a body. @throws ProblemError invalid-request */
 export function checkSaid(pointer: string, text: string): void {
   if (mayHoldId(text)) throw invalidBody(pointer, holdsId);
   if (text.trim() === '' || !isCleanText(text))

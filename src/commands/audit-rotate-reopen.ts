@@ -4,7 +4,7 @@ import { reasonOption } from '../catalogue/recorded-text.ts';
 import { parseOrigin as parseLogOrigin } from '../base/config.ts';
 import { UserError } from '../base/errors.ts';
 import { commandLineActor } from '../audit/act.ts';
-import { tell } from './check-log.ts';
+import { describeLog } from './check-log.ts';
 import { readText } from './check-receipt.ts';
 import { expectValid } from '../audit/expect-valid.ts';
 import { openCheckpoint } from '../transparency/checkpoint.ts';
@@ -65,7 +65,7 @@ async function changeKey({ options, config }: CommandInput): Promise<CommandResu
 
 async function reopen({ options, config, progress }: CommandInput): Promise<CommandResult> {
   const from = ownSigner(config);
-  const name = parseOrigin(String(options.origin));
+  const name = originOption(String(options.origin));
   const to =
     typeof options.newKey === 'string' ? readSigner('--new-key', options.newKey, name) : { ...from, name };
   const old = verifierOf(from.name, from.key);
@@ -84,7 +84,7 @@ async function reopen({ options, config, progress }: CommandInput): Promise<Comm
       verifiers: trusted,
       progress: (done, total) => progress(done, total, 'checking entries'),
     });
-    tell(verdict, 0);
+    describeLog(verdict, 0);
     return { own: (await findLastCheckpoint(client))?.note ?? null, verifiers: trusted };
   });
   // What nobody kept outside, the database may still have.
@@ -102,7 +102,7 @@ async function reopen({ options, config, progress }: CommandInput): Promise<Comm
     `the log is opened anew as ${name}; entry ${done.entry} is its first, and tells of ${from.name}` +
       (seen === null ? '' : ` and its checkpoint of ${seen.checkpoint.size} entries`),
     `set LOG_ORIGIN to ${name}${to.key === from.key ? '' : `, LOG_KEY_FILE to ${String(options.newKey)}`} and start every gateway again`,
-    `tell witnesses and verifiers the new key: ${done.to.line}`,
+    `describeLog witnesses and verifiers the new key: ${done.to.line}`,
   ].join('\n');
   return {
     json: {
@@ -115,7 +115,7 @@ async function reopen({ options, config, progress }: CommandInput): Promise<Comm
   };
 }
 
-function parseOrigin(text: string): string {
+function originOption(text: string): string {
   try {
     return parseLogOrigin(text);
   } catch (error) {

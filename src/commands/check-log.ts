@@ -7,10 +7,10 @@ import { checkpointFile } from '../audit/publishing/checkpoint-file.ts';
 import { NoteError, type Verifier } from '../transparency/note.ts';
 import { ofAnySize, trustSuccessions } from '../transparency/succession.ts';
 import { LogFormatError } from '../transparency/tiles-source.ts';
-import { verifyLog, type LogSource, type Verdict } from '../transparency/verify-log.ts';
+import { verifyLog, type LogSource, type LogVerdict } from '../transparency/verify-log.ts';
 
 export interface LogCheck {
-  /** Those that are trusted; the log may tell of others that they trust. */
+  /** Those that are trusted; the log may describeLog of others that they trust. */
   keys: readonly Verifier[];
   files: string[];
   /** Where a gateway keeps the last checkpoint that it has seen. */
@@ -41,7 +41,7 @@ export async function checkLog(
   }
   const onProgress = (done: number, total: number): void => progress(done, total, 'checking entries');
   const verdict = await verifyLog(source, { verifiers, outside, progress: onProgress }).catch(unreadableLog);
-  return tell(verdict, outside.length);
+  return describeLog(verdict, outside.length);
 }
 
 function unreadableLog(error: unknown): never {
@@ -51,7 +51,7 @@ function unreadableLog(error: unknown): never {
 }
 
 /** What is said of a log that is whole. @throws UserError that says what is not as it was written */
-export function tell({ findings, more, ...verdict }: Verdict, outside: number): CommandResult {
+export function describeLog({ findings, more, ...verdict }: LogVerdict, outside: number): CommandResult {
   if (findings.length > 0)
     throw new UserError(
       [

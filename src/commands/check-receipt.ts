@@ -6,7 +6,7 @@ import { decodeBase64, type Verifier } from '../transparency/note.ts';
 import { expectValid } from '../audit/expect-valid.ts';
 import { verifyProof } from '../transparency/proof.ts';
 
-interface Receipt {
+interface ReceiptFile {
   entry: Buffer;
   proof: string;
   salt: string | undefined;
@@ -34,7 +34,7 @@ export async function checkReceipt(
   return { json: { index, size: checkpoint.size, body }, text: lines.join('\n') };
 }
 
-function parseReceipt(file: string, text: string): Receipt {
+function parseReceipt(file: string, text: string): ReceiptFile {
   try {
     const { entry, proof, salt } = JSON.parse(text) as Record<string, unknown>;
     const bytes = typeof entry === 'string' ? decodeBase64(entry) : null;
@@ -46,7 +46,7 @@ function parseReceipt(file: string, text: string): Receipt {
   throw new UserError(`${file}: is no receipt: JSON with "entry" in base64 and "proof" is expected`);
 }
 
-async function checkBody(file: string, receipt: Receipt, given: unknown): Promise<true> {
+async function checkBody(file: string, receipt: ReceiptFile, given: unknown): Promise<true> {
   const entry = JSON.parse(receipt.entry.toString()) as { body?: unknown };
   const text = typeof given === 'string' ? given : receipt.salt;
   if (text === undefined) throw new UserError('--salt: required, because the receipt has none');

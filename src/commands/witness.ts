@@ -70,7 +70,10 @@ async function runWitness({ options, config }: CommandInput): Promise<void> {
     origins,
     onFailure: (error) => warn(`a checkpoint could not be kept: ${JSON.stringify(describeError(error))}`),
   });
-  const url = await listen(app, { host: String(options.host), port: parsePort(String(options.port)) });
+  const url = await startListening(app, {
+    host: String(options.host),
+    port: portOption(String(options.port)),
+  });
   const lines = [
     `The witness listens on ${url}; its checkpoints are in ${folder}`,
     `verifier key: ${own}`,
@@ -110,13 +113,13 @@ function readKey(folder: string, given: unknown): KeyObject {
   throw new UserError(`--key: ${file} is not an Ed25519 private key in PEM form`);
 }
 
-function parsePort(text: string): number {
+function portOption(text: string): number {
   if (!/^\d{1,5}$/.test(text) || Number(text) > 65_535)
     throw new UserError(`--port: "${text}" is not a port`);
   return Number(text);
 }
 
-async function listen(
+async function startListening(
   app: ReturnType<typeof buildWitnessServer>,
   address: { host: string; port: number },
 ): Promise<string> {
@@ -124,6 +127,8 @@ async function listen(
     return await app.listen(address);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    throw new UserError(`can't listen on ${address.host}:${address.port} (${code})`, { cause: error });
+    throw new UserError(`can't startListening on ${address.host}:${address.port} (${code})`, {
+      cause: error,
+    });
   }
 }

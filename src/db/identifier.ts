@@ -1,4 +1,4 @@
 /** Quotes an identifier for SQL. Names come from the catalogue alone, never from a request. */
-export function quote(identifier: string): string {
+export function quoteIdentifier(identifier: string): string {
   return `"${identifier.replaceAll('"', '""')}"`;
 }

@@ -3,7 +3,7 @@ import { maxEntryBytes } from '../audit/entry.ts';
 import type { Dataset } from '../catalogue/catalogue.ts';
 import { isCleanText } from '../http/headers.ts';
 import { checkFields, type Rights } from './rights.ts';
-import type { Operation, Subject } from './operation.ts';
+import type { ExchangeOperation, Subject } from './operation.ts';
 import { distinct, listPersons, personsTold } from './named-persons.ts';
 import { createBodyReader, fieldsSchema, metaSchema, idSchema, invalidRequest } from './request.ts';
 import { inSlices } from './in-slices.ts';
@@ -69,7 +69,7 @@ function isAskable(dataset: Dataset, id: string): boolean {
 }
 
 /** Many subjects' records, in one exchange. */
-export const batch: Operation<BatchBody> = {
+export const batch: ExchangeOperation<BatchBody> = {
   name: 'batch',
   bulk: true,
   allows: 'read',
@@ -126,7 +126,7 @@ export const batch: Operation<BatchBody> = {
   },
 };
 
-/** @throws Problem invalid-request when an entry has no room for so many */
+/** @throws ProblemError invalid-request when an entry has no room for so many */
 function checkLimit({ dataset }: Rights, asked: number, fields: readonly string[]): void {
   const limit = batchLimit(dataset, fields);
   if (asked <= limit) return;

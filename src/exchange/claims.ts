@@ -20,7 +20,7 @@ interface Operators {
 }
 
 /** `unknown` where the register does not know the value. */
-export type Verdict = 'match' | 'mismatch' | 'unknown';
+export type ClaimVerdict = 'match' | 'mismatch' | 'unknown';
 
 const maxTextLength = 1024;
 const maxAlternatives = 20;
@@ -116,7 +116,7 @@ export function typeFault({ schema: { type, format } }: Field): Text {
  *
  * @param today YYYY-MM-DD
  */
-export function judge(claim: Claim, value: unknown, today: string): Verdict {
+export function judge(claim: Claim, value: unknown, today: string): ClaimVerdict {
   if (typeof claim === 'object' && claim.exists !== undefined) {
     if ((value !== null) !== claim.exists) return 'mismatch';
     if (Object.keys(claim).length === 1) return 'match';

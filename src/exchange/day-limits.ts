@@ -9,11 +9,11 @@ export interface Occasion {
   now: Date;
   /** YYYY-MM-DD, where the gateway is. */
   today(): string;
-  /** Takes subjects of the quotas of the grants that allow it. @throws Problem quota-exceeded */
+  /** Takes subjects of the quotas of the grants that allow it. @throws ProblemError quota-exceeded */
   charge(subjects: number): Promise<void>;
   /** Gives back what was taken and not needed. */
   refund(subjects: number): void;
-  /** Counts an attempt to verify claims about a subject. @throws Problem guess-limit */
+  /** Counts an attempt to verify claims about a subject. @throws ProblemError guess-limit */
   countAttempt(subject: { dataset: string; id: string }): Promise<void>;
 }
 

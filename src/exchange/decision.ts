@@ -1,14 +1,22 @@
 import type { Dataset } from '../catalogue/catalogue.ts';
 import { coversAny } from '../catalogue/concepts.ts';
-import { Problem } from '../base/errors.ts';
+import { ProblemError } from '../base/errors.ts';
 import type { Authority, Grant } from '../grants/authority.ts';
 import type { AccessToken } from '../identity/access-token.ts';
 import type { DataRequest } from './request.ts';
-import { explain, gives, isMasked, limiting, type NeededFields, type Rights, type Use } from './rights.ts';
+import {
+  explain,
+  gives,
+  isMasked,
+  listLimitingGrants,
+  type NeededFields,
+  type Rights,
+  type Use,
+} from './rights.ts';
 import { suggest } from '../base/suggest.ts';
 
 /** What the gateway concluded of a data request: what may be released and by which grants, or why nothing. */
-export type Decision<Body> = Permission<Body> | { allowed: false; problem: Problem };
+export type Decision<Body> = Permission<Body> | { allowed: false; problem: ProblemError };
 
 export interface Permission<Body> {
   allowed: true;
@@ -24,7 +32,7 @@ export interface Permission<Body> {
 }
 
 /** What decides over a body of one kind. */
-interface Rule<Body> {
+interface DecisionRule<Body> {
   allows: Use;
   checkBody(rights: Rights, body: Body): NeededFields;
 }
@@ -34,7 +42,7 @@ interface Rule<Body> {
  * id, fields. Pure: the same input gives the same decision.
  */
 export function decide<Body>(
-  rule: Rule<Body>,
+  rule: DecisionRule<Body>,
   input: {
     token: AccessToken;
     authority: Authority;
@@ -46,18 +54,18 @@ export function decide<Body>(
   try {
     return permit(rule, input);
   } catch (error) {
-    if (error instanceof Problem) return { allowed: false, problem: error };
+    if (error instanceof ProblemError) return { allowed: false, problem: error };
     throw error;
   }
 }
 
 function permit<Body>(
-  rule: Rule<Body>,
+  rule: DecisionRule<Body>,
   { token, authority, dataset, request, now }: Parameters<typeof decide<Body>>[1],
 ): Permission<Body> {
   const consumer = token.department;
   const purpose = checkPurpose(authority, request);
-  const grants = findGrants(authority.grantsOf(consumer, dataset.name), purpose, dataset, consumer, now);
+  const grants = grantsInForce(authority.grantsOf(consumer, dataset.name), purpose, dataset, consumer, now);
   checkDemands(grants, request, purpose);
   if (request.body === null) throw request.bodyFault;
   const use = rule.allows;
@@ -71,15 +79,17 @@ function permit<Body>(
     // Nothing of a value is released by a verification, masked or not.
     masked: use === 'verify' ? [] : fields.filter((name) => isMasked({ dataset, grants }, name)),
     grants: used.map((grant) => grant.id).sort(),
-    limited: limiting(used, needed, use),
+    limited: listLimitingGrants(used, needed, use),
   };
 }
 
 function checkPurpose(authority: Authority, request: DataRequest<unknown>): string {
-  if (request.purpose === null) throw new Problem('purpose-required');
+  if (request.purpose === null) throw new ProblemError('purpose-required');
   const purpose = authority.purposes.get(request.purpose);
   if (purpose === undefined)
-    throw new Problem('purpose-unknown', { suggestion: suggest(request.purpose, authority.purposes.keys()) });
+    throw new ProblemError('purpose-unknown', {
+      suggestion: suggest(request.purpose, authority.purposes.keys()),
+    });
   if (request.headerFault !== null) throw request.headerFault;
   checkDemands([purpose], request, purpose.code);
   return purpose.code;
@@ -91,12 +101,12 @@ function checkDemands(
   purpose: string,
 ): void {
   const demanded = (what: string): boolean => sources.some(({ requires }) => requires.includes(what));
-  if (request.caseNumber === null && demanded('case')) throw new Problem('case-required', { purpose });
-  if (request.official === null && demanded('official')) throw new Problem('official-required');
+  if (request.caseNumber === null && demanded('case')) throw new ProblemError('case-required', { purpose });
+  if (request.official === null && demanded('official')) throw new ProblemError('official-required');
 }
 
-/** The grants in force for the purpose. @throws Problem that says best why there is none */
-export function findGrants(
+/** The grants in force for the purpose. @throws ProblemError that says best why there is none */
+export function grantsInForce(
   grants: readonly Grant[],
   purpose: string,
   dataset: Dataset,
@@ -116,8 +126,10 @@ export function findGrants(
   const inForce = begun.filter((grant) => isLive(grant) && names(grant));
   if (inForce.length > 0 && dataset.sharing !== 'prohibited') return inForce;
 
-  const refuse = (code: 'grant-suspended' | 'grant-expired' | 'purpose-not-granted' | 'no-grant'): Problem =>
-    new Problem(code, { consumer, dataset: dataset.name, purpose }, { explain: explain(code, dataset) });
+  const refuse = (
+    code: 'grant-suspended' | 'grant-expired' | 'purpose-not-granted' | 'no-grant',
+  ): ProblemError =>
+    new ProblemError(code, { consumer, dataset: dataset.name, purpose }, { explain: explain(code, dataset) });
   if (dataset.sharing === 'prohibited') throw refuse('no-grant');
   const suspended = begun.filter((grant) => grant.status === 'suspended' && nowMs < grant.validUntilMs);
   const expired = begun.filter(

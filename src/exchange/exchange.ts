@@ -5,16 +5,16 @@ import { recordUnderAuthority, type Recorded } from '../audit/record.ts';
 import type { Sealer } from '../audit/sealing/seal.ts';
 import type { Dataset } from '../catalogue/catalogue.ts';
 import { isRetired } from '../catalogue/retirement.ts';
-import { Problem } from '../base/errors.ts';
+import { ProblemError } from '../base/errors.ts';
 import type { Authority, AuthorityView } from '../grants/authority.ts';
 import type { Limits } from '../grants/limits.ts';
 import { requireLiveClient, scopeMissing } from '../identity/access-token.ts';
 import { decide, type Decision, type Permission } from './decision.ts';
-import { describe, nameSubjects, type Incoming, type Outcome, type Refused } from './write-entry.ts';
+import { describeExchange, nameSubjects, type Incoming, type Outcome, type Refused } from './write-entry.ts';
 import { newOccasion, rehearsedOccasion, type Occasion, type OccasionOf } from './day-limits.ts';
 import type { ServedDataset } from './operation.ts';
 import { invalidRequest } from './request.ts';
-import type { Sequences } from './id-runs.ts';
+import type { IdRuns } from './id-runs.ts';
 
 /** What an exchange needs of the gateway. */
 export interface ExchangeContext {
@@ -23,26 +23,26 @@ export interface ExchangeContext {
   secrets: LogSecrets;
   sealer: Sealer;
   limits: Limits;
-  sequences: Sequences;
+  sequences: IdRuns;
   now: () => Date;
 }
 
 /** What is answered once the entry is durable. */
-export type Answer = {
+export type ExchangeAnswer = {
   outcome: 'released' | 'absent' | 'refused';
   headers: Record<string, string>;
-} & ({ body: string | Buffer } | { problem: Problem });
+} & ({ body: string | Buffer } | { problem: ProblemError });
 
 /**
  * One exchange: decide → read → record → answer. Whatever it comes to is in the audit log before this resolves.
  *
- * @throws Problem token-invalid when the client is no longer one; store-unavailable, audit-unavailable, overloaded
+ * @throws ProblemError token-invalid when the client is no longer one; store-unavailable, audit-unavailable, overloaded
  */
 export async function exchange<Body>(
   context: ExchangeContext,
   served: ServedDataset,
   incoming: Incoming<Body>,
-): Promise<Answer> {
+): Promise<ExchangeAnswer> {
   const occasion = newOccasion(context, incoming.token);
   const recorded = await recordUnderAuthority(context.log, context.authority, async (authority) => {
     requireLiveClient(authority, incoming.token);
@@ -60,7 +60,7 @@ export async function exchange<Body>(
  * What an exchange would come to now, and the entry that it would leave. Nothing of the record is answered, nothing
  * is entered, and no limit of the day is touched: for the sandbox alone.
  *
- * @throws Problem as `exchange`
+ * @throws ProblemError as `exchange`
  */
 export async function rehearse<Body>(
   context: ExchangeContext,
@@ -85,13 +85,13 @@ async function make<Body>(
   const now = context.now();
   const decision = decideIncoming(authority, served.dataset, incoming, now);
   const outcome = decision.allowed
-    ? await carryOut(decision, served, incoming, occasion(decision.limited, now))
-    : await refuse(decision.problem, served, incoming);
+    ? await runExchange(decision, served, incoming, occasion(decision.limited, now))
+    : await answerRefusal(decision.problem, served, incoming);
   const state = { authority, now };
   const written = await writeDown(context, served, incoming, state, outcome);
   if (written !== null)
     return { decision: outcome.kind === 'refused' ? refusal(outcome) : decision, ...written };
-  const tooLarge = await refuse(entryTooLarge(), served, incoming);
+  const tooLarge = await answerRefusal(entryTooLarge(), served, incoming);
   const refused = await writeDown(context, served, incoming, state, tooLarge);
   if (refused === null) throw new RangeError('not even the refusal fits an entry');
   return { decision: refusal(tooLarge), ...refused };
@@ -115,7 +115,13 @@ async function writeDown<Body>(
     asked.map(({ id }) => id),
     dataset.checkCharacters,
   );
-  const { entry, salt } = describe(context.secrets, dataset, incoming, { ...state, known, run }, outcome);
+  const { entry, salt } = describeExchange(
+    context.secrets,
+    dataset,
+    incoming,
+    { ...state, known, run },
+    outcome,
+  );
   try {
     return { outcome, leaf: encodeEntry(entry), salt };
   } catch (error) {
@@ -128,7 +134,7 @@ function refusal<Body>({ problem }: Refused): Decision<Body> {
   return { allowed: false, problem };
 }
 
-function entryTooLarge(): Problem {
+function entryTooLarge(): ProblemError {
   return invalidRequest({
     en: 'its entry in the audit log would be too large: ask for fewer at once',
     zh: '其审计日志条目将过大：请减少每次查询的数量',
@@ -146,9 +152,9 @@ function decideIncoming<Body>(
   return decide(operation, { token, authority, dataset, request, now });
 }
 
-function versionRetired({ name, version, retirement }: Dataset): Problem {
+function versionRetired({ name, version, retirement }: Dataset): ProblemError {
   const { sunset, successor } = retirement!;
-  return new Problem('version-retired', {
+  return new ProblemError('version-retired', {
     version: `v${version}`,
     dataset: name,
     sunset: sunset!,
@@ -156,7 +162,7 @@ function versionRetired({ name, version, retirement }: Dataset): Problem {
   });
 }
 
-async function carryOut<Body>(
+async function runExchange<Body>(
   decision: Permission<Body>,
   served: ServedDataset,
   incoming: Incoming<Body>,
@@ -169,13 +175,13 @@ async function carryOut<Body>(
     return { kind: 'released', decision, release, body };
   } catch (error) {
     // What is wrong with the request is an exchange that was refused; what is wrong with the store is none.
-    if (error instanceof Problem && error.status < 500) return refuse(error, served, incoming);
+    if (error instanceof ProblemError && error.status < 500) return answerRefusal(error, served, incoming);
     throw error;
   }
 }
 
-async function refuse<Body>(
-  problem: Problem,
+async function answerRefusal<Body>(
+  problem: ProblemError,
   { dataset }: ServedDataset,
   { operation, request }: Incoming<Body>,
 ): Promise<Refused> {
@@ -183,19 +189,19 @@ async function refuse<Body>(
   return { kind: 'refused', problem, subjects };
 }
 
-function prepareAnswer<Body>(dataset: Dataset, outcome: Outcome<Body>, salt: Buffer | null): Answer {
+function prepareAnswer<Body>(dataset: Dataset, outcome: Outcome<Body>, salt: Buffer | null): ExchangeAnswer {
   const headers: Record<string, string> = {};
   const { kind } = outcome;
   if (kind === 'refused') return { outcome: kind, headers, problem: outcome.problem };
   const { body, decision } = outcome;
   if (body === null)
-    return { outcome: kind, headers, problem: new Problem('record-absent', { dataset: dataset.name }) };
+    return { outcome: kind, headers, problem: new ProblemError('record-absent', { dataset: dataset.name }) };
   if (salt !== null) headers['exchange-salt'] = salt.toString('base64');
   if (decision.masked.length > 0) headers['exchange-masked'] = decision.masked.join(', ');
   return { outcome: kind, headers, body };
 }
 
-function withEntry(answer: Answer, { index, leaf }: Recorded): Answer {
+function withEntry(answer: ExchangeAnswer, { index, leaf }: Recorded): ExchangeAnswer {
   const entry = { 'exchange-entry': String(index), 'exchange-leaf': leaf.hash.toString('base64') };
   return { ...answer, headers: { ...entry, ...answer.headers } };
 }

@@ -1,13 +1,13 @@
 import type { Dataset } from '../catalogue/catalogue.ts';
 import { isRetired } from '../catalogue/retirement.ts';
-import { Problem } from '../base/errors.ts';
+import { ProblemError } from '../base/errors.ts';
 import { type ErrorCode, type Text } from '../base/error-table.ts';
 import type { Authority, Grant } from '../grants/authority.ts';
-import { findGrants } from './decision.ts';
+import { grantsInForce } from './decision.ts';
 import { checkFields, checkKnown, gives, isMasked, type Rights, type Use } from './rights.ts';
 
 /** A data request that is only thought of. */
-export interface Question {
+export interface ExplainQuestion {
   consumer: string;
   dataset: Dataset;
   purpose: string;
@@ -17,7 +17,7 @@ export interface Question {
 }
 
 /** What would be decided, and why. */
-export interface Answer {
+export interface ExplainAnswer {
   allowed: boolean;
   /** The error that would refuse it; null where it is allowed. */
   code: ErrorCode | null;
@@ -33,54 +33,54 @@ export interface Answer {
 /**
  * Decides a data request without making it: as an exchange would, but for case, official, subject and quota.
  *
- * @throws Problem unknown-field
+ * @throws ProblemError unknown-field
  */
-export function explainDecision(authority: Authority, question: Question, now: Date): Answer {
+export function explainDecision(authority: Authority, question: ExplainQuestion, now: Date): ExplainAnswer {
   const { consumer, dataset, use } = question;
   const purpose = authority.purposes.get(question.purpose);
   const names = question.fields ?? [...dataset.fields.keys()];
   checkKnown(dataset, names);
   try {
     if (isRetired(dataset.retirement, now))
-      throw new Problem('version-retired', {}, { explain: { rule: servedRule } });
+      throw new ProblemError('version-retired', {}, { explain: { rule: servedRule } });
     if (purpose === undefined)
-      throw new Problem('purpose-unknown', {}, { explain: { rule: registeredRule } });
+      throw new ProblemError('purpose-unknown', {}, { explain: { rule: registeredRule } });
     const granted = authority.grantsOf(consumer, dataset.name);
-    const grants = findGrants(granted, purpose.code, dataset, consumer, now);
+    const grants = grantsInForce(granted, purpose.code, dataset, consumer, now);
     const rights = { dataset, purpose: purpose.code, use, grants };
     const refused = refusalOf(() => checkFields(rights, question.fields ?? undefined));
     const demands = [purpose, ...grants].flatMap(({ requires }) => requires);
     return {
-      ...tell(refused),
+      ...describeRights(refused),
       fields: names.map((name) => describeField(rights, name)),
       requires: [...new Set(demands)].sort(),
       grants: grants.map(describeGrant),
     };
   } catch (error) {
-    if (!(error instanceof Problem)) throw error;
+    if (!(error instanceof ProblemError)) throw error;
     const fields = names.map((name) => ({ name, allowed: false, masked: false, grants: [] }));
-    return { ...tell(error), fields, requires: purpose?.requires ?? [], grants: [] };
+    return { ...describeRights(error), fields, requires: purpose?.requires ?? [], grants: [] };
   }
 }
 
 const servedRule = { en: 'the version must still be served', zh: '该版本必须仍在服务' };
 const registeredRule = { en: 'the purpose must be registered', zh: '用途必须已经登记' };
 
-function refusalOf(check: () => unknown): Problem | null {
+function refusalOf(check: () => unknown): ProblemError | null {
   try {
     check();
     return null;
   } catch (error) {
-    if (error instanceof Problem && error.code === 'field-not-granted') return error;
+    if (error instanceof ProblemError && error.code === 'field-not-granted') return error;
     throw error;
   }
 }
 
-function tell(refused: Problem | null): Pick<Answer, 'allowed' | 'code' | 'rule'> {
+function describeRights(refused: ProblemError | null): Pick<ExplainAnswer, 'allowed' | 'code' | 'rule'> {
   return { allowed: refused === null, code: refused?.code ?? null, rule: refused?.explain?.rule ?? null };
 }
 
-function describeField(rights: Rights, name: string): Answer['fields'][number] {
+function describeField(rights: Rights, name: string): ExplainAnswer['fields'][number] {
   const field = rights.dataset.fields.get(name)!;
   const giving = rights.grants.filter((grant) => gives(grant, field, rights.use));
   return {
@@ -91,6 +91,6 @@ function describeField(rights: Rights, name: string): Answer['fields'][number] {
   };
 }
 
-function describeGrant({ id, validUntilMs, dailyQuota }: Grant): Answer['grants'][number] {
+function describeGrant({ id, validUntilMs, dailyQuota }: Grant): ExplainAnswer['grants'][number] {
   return { id, valid_until: new Date(validUntilMs).toISOString(), daily_quota: dailyQuota };
 }

@@ -2,7 +2,7 @@
  * Notices clients that ask for ids one after the other, as whoever tries out numbers does. The audit log has hashes of
  * ids, in which their order can't be seen: so the length of such a run is told by each entry of it.
  */
-export interface Sequences {
+export interface IdRuns {
   /**
    * Takes the ids that a client asks for: in the order asked, and, where they are many at once, in their own.
    *
@@ -22,7 +22,7 @@ const maxStep = 2;
 const maxClients = 1000;
 
 /** Keeps the last id of each client in memory alone, for a process that may forget it. */
-export function createSequences(): Sequences {
+export function createIdRuns(): IdRuns {
   const last = new Map<string, Run>();
 
   return {

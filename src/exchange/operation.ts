@@ -39,7 +39,7 @@ export interface Release {
 }
 
 /** One way to ask for data: how its body is read, what it takes to be allowed, and what it answers. */
-export interface Operation<Body> {
+export interface ExchangeOperation<Body> {
   name: 'read' | 'batch' | 'verify' | 'search';
   /** Many subjects at once: few of these are in work at a time. */
   bulk: boolean;
@@ -53,13 +53,13 @@ export interface Operation<Body> {
   /**
    * The fields that it would release, in the order asked, and those that it needs besides.
    *
-   * @throws Problem that refuses the exchange
+   * @throws ProblemError that refuses the exchange
    */
   checkBody(rights: Rights, body: Body): NeededFields;
   /**
    * Reads the records and writes the answer.
    *
-   * @throws Problem that refuses the exchange (below 500), or that the store is not available
+   * @throws ProblemError that refuses the exchange (below 500), or that the store is not available
    */
   release(served: ServedDataset, permission: Permission<Body>, occasion: Occasion): Promise<Release>;
 }

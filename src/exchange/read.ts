@@ -1,7 +1,7 @@
 import type { Dataset } from '../catalogue/catalogue.ts';
 import { isCleanText } from '../http/headers.ts';
 import { checkFields, checkId } from './rights.ts';
-import type { Operation } from './operation.ts';
+import type { ExchangeOperation } from './operation.ts';
 import { listPersons } from './named-persons.ts';
 import {
   createBodyReader,
@@ -40,7 +40,7 @@ export function readIdBody<Body extends { id: string }>(hasForm: BodyReader<Body
 }
 
 /** One subject's record. */
-export const read: Operation<ReadBody> = {
+export const read: ExchangeOperation<ReadBody> = {
   name: 'read',
   bulk: false,
   allows: 'read',

@@ -3,7 +3,7 @@ import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import { parse as parseSecurely } from 'secure-json-parse';
 import { isCalendarDate } from '../catalogue/formats.ts';
 import { readSaid } from '../catalogue/recorded-text.ts';
-import { Problem, type Fault } from '../base/errors.ts';
+import { ProblemError, type Fault } from '../base/errors.ts';
 import { type Text } from '../base/error-table.ts';
 import { maxCaseLength, maxOfficialLength, readTraceId } from '../http/headers.ts';
 import { faultsOf, malformedBody } from '../http/validation.ts';
@@ -14,14 +14,14 @@ interface RequestHeaders {
   caseNumber: string | null;
   official: string | null;
   traceId: string | null;
-  headerFault: Problem | null;
+  headerFault: ProblemError | null;
 }
 
 /** A data request as the consumer sent it: its headers, and its body or what is wrong with that. */
 export type DataRequest<Body> = RequestHeaders &
-  ({ body: Body; bodyFault: null } | { body: null; bodyFault: Problem });
+  ({ body: Body; bodyFault: null } | { body: null; bodyFault: ProblemError });
 
-/** Takes a parsed body for what it should be. @throws Problem invalid-request */
+/** Takes a parsed body for what it should be. @throws ProblemError invalid-request */
 export type BodyReader<Body> = (parsed: unknown) => Body;
 
 const maxPurposeLength = 63;
@@ -81,7 +81,7 @@ function readRequest<Body>(headers: IncomingHttpHeaders, read: () => Body): Data
   try {
     return { ...readHeaders(headers), body: read(), bodyFault: null };
   } catch (error) {
-    if (error instanceof Problem) return { ...readHeaders(headers), body: null, bodyFault: error };
+    if (error instanceof ProblemError) return { ...readHeaders(headers), body: null, bodyFault: error };
     throw error;
   }
 }
@@ -121,6 +121,6 @@ function readHeaders(headers: IncomingHttpHeaders): RequestHeaders {
 }
 
 /** The refusal of a body or header that can't be understood. */
-export function invalidRequest(reason: Text, errors?: Fault[]): Problem {
-  return new Problem('invalid-request', { reason }, errors ? { errors } : {});
+export function invalidRequest(reason: Text, errors?: Fault[]): ProblemError {
+  return new ProblemError('invalid-request', { reason }, errors ? { errors } : {});
 }

@@ -1,6 +1,6 @@
 import type { Dataset, Field } from '../catalogue/catalogue.ts';
 import { covers } from '../catalogue/concepts.ts';
-import { Problem, type Explanation } from '../base/errors.ts';
+import { ProblemError, type Explanation } from '../base/errors.ts';
 import type { Grant } from '../grants/authority.ts';
 import { suggest } from '../base/suggest.ts';
 
@@ -37,7 +37,7 @@ export function gives(grant: Grant, field: Field, use: Use): boolean {
 }
 
 /** The grants whose quota is charged: those of fields that no grant without a quota gives. */
-export function limiting(used: readonly Grant[], needed: readonly Field[], use: Use): Grant[] {
+export function listLimitingGrants(used: readonly Grant[], needed: readonly Field[], use: Use): Grant[] {
   const limited = used.filter((grant) => grant.dailyQuota !== null);
   if (limited.length === 0) return limited;
   const free = used.filter((grant) => grant.dailyQuota === null);
@@ -51,11 +51,11 @@ export function isMasked({ dataset, grants }: Pick<Rights, 'dataset' | 'grants'>
   return field.mask !== null && !grants.some((grant) => covers(field, grant.plainFields));
 }
 
-/** @throws Problem invalid-id */
+/** @throws ProblemError invalid-id */
 export function checkId(dataset: Dataset, id: string): void {
   if (dataset.isValidId(id)) return;
   const format = dataset.fields.get(dataset.key)!.schema.format ?? 'id';
-  throw new Problem(
+  throw new ProblemError(
     'invalid-id',
     { format },
     { errors: [{ pointer: '#/id', detail: { en: `is not a valid ${format}`, zh: `不是有效的 ${format}` } }] },
@@ -67,7 +67,7 @@ export function checkId(dataset: Dataset, id: string): void {
  * exchange.
  *
  * @param pointerTo where the body names the i-th of them
- * @throws Problem unknown-field, field-not-granted
+ * @throws ProblemError unknown-field, field-not-granted
  */
 export function checkFields(
   rights: Rights,
@@ -92,7 +92,7 @@ export function checkFields(
 type PointerTo = (name: string, i: number) => string;
 const pointerToField: PointerTo = (_name, i) => `#/fields/${i}`;
 
-/** @throws Problem unknown-field when the dataset lacks any of the names */
+/** @throws ProblemError unknown-field when the dataset lacks any of the names */
 export function checkKnown(
   dataset: Dataset,
   asked: readonly string[],
@@ -101,8 +101,8 @@ export function checkKnown(
   if (asked.some((name) => !dataset.fields.has(name))) throw unknownField(dataset, asked, pointerTo);
 }
 
-function fieldsNotGranted({ dataset, purpose }: Rights, missing: string[]): Problem {
-  return new Problem(
+function fieldsNotGranted({ dataset, purpose }: Rights, missing: string[]): ProblemError {
+  return new ProblemError(
     'field-not-granted',
     { purpose, fields: missing.join(', ') },
     { explain: { ...explain('field-not-granted', dataset), missing_fields: missing } },
@@ -117,7 +117,7 @@ function listVerifiable({ dataset, grants }: Rights): string[] {
     .map(({ name }) => name);
 }
 
-function unknownField(dataset: Dataset, asked: readonly string[], pointerTo: PointerTo): Problem {
+function unknownField(dataset: Dataset, asked: readonly string[], pointerTo: PointerTo): ProblemError {
   const unknown = asked.filter((name) => !dataset.fields.has(name));
   const errors = asked.flatMap((name, i) =>
     dataset.fields.has(name)
@@ -130,7 +130,7 @@ function unknownField(dataset: Dataset, asked: readonly string[], pointerTo: Poi
         ],
   );
   const suggestion = suggest(unknown[0]!, dataset.fields.keys());
-  return new Problem(
+  return new ProblemError(
     'unknown-field',
     { dataset: dataset.name, fields: [...new Set(unknown)].join(', '), suggestion },
     { errors: errors.slice(0, maxFaults) },

@@ -2,12 +2,12 @@ import type { Dataset, Field } from '../catalogue/catalogue.ts';
 import type { Fault } from '../base/errors.ts';
 import { isCleanText } from '../http/headers.ts';
 import type { StoredRecord } from '../records/read.ts';
-import { leadOf, type Condition, type Place } from '../records/search.ts';
+import { leadOf, type Condition, type SearchPlace } from '../records/search.ts';
 import { batchLimit } from './batch.ts';
 import { fits, operatorFault, typeFault, type Scalar } from './claims.ts';
 import { openCursor, sealCursor } from '../http/cursor.ts';
 import { checkFields, type Rights } from './rights.ts';
-import type { Operation, Subject } from './operation.ts';
+import type { ExchangeOperation, Subject } from './operation.ts';
 import { distinct, listPersons } from './named-persons.ts';
 import { createBodyReader, fieldNamePattern, fieldsSchema, invalidRequest, metaSchema } from './request.ts';
 
@@ -15,7 +15,7 @@ import { createBodyReader, fieldNamePattern, fieldsSchema, invalidRequest, metaS
 type Sought = Scalar | { prefix: string } | { contains: string };
 
 /** What a search asks: the records of whomever the conditions fit. */
-export interface SearchBody {
+export interface RecordSearchBody {
   where: Record<string, Sought>;
   /** The fields asked for, as sent; all that are granted when absent. */
   fields?: string[];
@@ -96,11 +96,11 @@ export function operatorsOf({
 }
 
 /** Whomever conditions fit, a page at a time; each page is an exchange. */
-export const search: Operation<SearchBody> = {
+export const search: ExchangeOperation<RecordSearchBody> = {
   name: 'search',
   bulk: true,
   allows: 'read',
-  readBody: createBodyReader<SearchBody>(searchBodySchema),
+  readBody: createBodyReader<RecordSearchBody>(searchBodySchema),
   listSubjects: () => [],
   listFields: ({ where, fields = [] }) => [...Object.keys(where), ...fields],
   checkBody(rights, { where, fields }) {
@@ -146,16 +146,16 @@ export const search: Operation<SearchBody> = {
 };
 
 /** What a cursor is bound to: who asks, and for what in which order; not how many are shown on a page. */
-function scopeOf({ name, version }: Dataset, client: string, { where, fields }: SearchBody): string {
+function scopeOf({ name, version }: Dataset, client: string, { where, fields }: RecordSearchBody): string {
   const sorted = Object.entries(where).sort(([a], [b]) => (a < b ? -1 : 1));
   return JSON.stringify(['search', client, name, version, sorted, fields ?? null]);
 }
 
-/** @throws Problem invalid-request when the cursor is none of this search */
-function readAfter({ after }: SearchBody, open: (cursor: string) => string | null): Place | null {
+/** @throws ProblemError invalid-request when the cursor is none of this search */
+function readAfter({ after }: RecordSearchBody, open: (cursor: string) => string | null): SearchPlace | null {
   if (after === undefined || after === null) return null;
   const place = open(after);
-  if (place !== null) return JSON.parse(place) as Place;
+  if (place !== null) return JSON.parse(place) as SearchPlace;
   const detail = {
     en: 'is no cursor of this client and search, or older than a day',
     zh: '不是该客户端此次查询的游标，或已超过一天',
@@ -165,14 +165,14 @@ function readAfter({ after }: SearchBody, open: (cursor: string) => string | nul
   ]);
 }
 
-function placeOf(dataset: Dataset, conditions: readonly Condition[], record: StoredRecord): Place {
+function placeOf(dataset: Dataset, conditions: readonly Condition[], record: StoredRecord): SearchPlace {
   const lead = leadOf(dataset, conditions);
   const valueOf = (name: string): string => record[dataset.fields.get(name)!.at] as string;
   return { lead: lead === null ? null : valueOf(lead), id: valueOf(dataset.key) };
 }
 
 /** In the order of their fields' names: what is sent in another order is the same search. */
-function conditionsOf(where: SearchBody['where']): Condition[] {
+function conditionsOf(where: RecordSearchBody['where']): Condition[] {
   const sorted = Object.entries(where).sort(([a], [b]) => (a < b ? -1 : 1));
   return sorted.map(([field, sought]) => {
     if (typeof sought !== 'object') return { field, operator: 'equals', value: sought };
@@ -182,8 +182,8 @@ function conditionsOf(where: SearchBody['where']): Condition[] {
   });
 }
 
-/** @throws Problem invalid-request naming the conditions that make no sense */
-function checkWhere({ dataset }: Rights, where: SearchBody['where']): void {
+/** @throws ProblemError invalid-request naming the conditions that make no sense */
+function checkWhere({ dataset }: Rights, where: RecordSearchBody['where']): void {
   const errors = conditionsOf(where).flatMap((condition): Fault[] => {
     const fault = findFault(dataset, condition);
     return fault === null ? [] : [fault];

@@ -1,7 +1,7 @@
 import type { Fault } from '../base/errors.ts';
-import { claimSchema, findClaimFault, judge, type Claim, type Verdict } from './claims.ts';
+import { claimSchema, findClaimFault, judge, type Claim, type ClaimVerdict } from './claims.ts';
 import { checkFields, checkId, type Rights } from './rights.ts';
-import type { Operation } from './operation.ts';
+import type { ExchangeOperation } from './operation.ts';
 import { listPersons } from './named-persons.ts';
 import { readIdBody } from './read.ts';
 import { createBodyReader, fieldNamePattern, idSchema, invalidRequest } from './request.ts';
@@ -32,7 +32,7 @@ export const verifyBodySchema = {
 } as const;
 
 /** Whether what a consumer was told is so: never a value. */
-export const verify: Operation<VerifyBody> = {
+export const verify: ExchangeOperation<VerifyBody> = {
   name: 'verify',
   bulk: false,
   allows: 'verify',
@@ -42,7 +42,7 @@ export const verify: Operation<VerifyBody> = {
   checkBody(rights, { id, claims }) {
     checkId(rights.dataset, id);
     const fields = checkFields(rights, Object.keys(claims), (name) => `#/claims/${name}`);
-    checkClaims(rights, claims);
+    compareClaims(rights, claims);
     return { fields };
   },
   async release({ dataset, records }, { body: { id, claims }, fields }, occasion) {
@@ -64,8 +64,8 @@ export const verify: Operation<VerifyBody> = {
   },
 };
 
-/** @throws Problem invalid-request naming the claims that make no sense for their fields */
-function checkClaims({ dataset }: Rights, claims: VerifyBody['claims']): void {
+/** @throws ProblemError invalid-request naming the claims that make no sense for their fields */
+function compareClaims({ dataset }: Rights, claims: VerifyBody['claims']): void {
   const errors = Object.entries(claims).flatMap(([name, claim]): Fault[] => {
     const fault = findClaimFault(dataset.fields.get(name)!, claim);
     return fault === null ? [] : [{ pointer: `#/claims/${name}${fault.at}`, detail: fault.detail }];
@@ -75,6 +75,6 @@ function checkClaims({ dataset }: Rights, claims: VerifyBody['claims']): void {
 }
 
 /** With the white space that JSON allows, an answer is as long whatever it says. */
-function padded(verdict: Verdict): string {
+function padded(verdict: ClaimVerdict): string {
   return JSON.stringify(verdict).padEnd('"mismatch"'.length);
 }

@@ -2,11 +2,11 @@ import { type Entry } from '../audit/entry.ts';
 import { commitToBody, subjectRefs, type LogSecrets } from '../audit/subjects.ts';
 import type { Sealer } from '../audit/sealing/seal.ts';
 import type { Dataset } from '../catalogue/catalogue.ts';
-import type { Problem } from '../base/errors.ts';
+import type { ProblemError } from '../base/errors.ts';
 import type { Authority } from '../grants/authority.ts';
 import type { AccessToken } from '../identity/access-token.ts';
 import type { Permission } from './decision.ts';
-import type { Operation, Release, Subject } from './operation.ts';
+import type { ExchangeOperation, Release, Subject } from './operation.ts';
 import type { DataRequest } from './request.ts';
 import { inSlices, sliceSize } from './in-slices.ts';
 
@@ -14,14 +14,14 @@ import { inSlices, sliceSize } from './in-slices.ts';
 export interface Incoming<Body> {
   id: string;
   token: AccessToken;
-  operation: Operation<Body>;
+  operation: ExchangeOperation<Body>;
   request: DataRequest<Body>;
 }
 
 /** An exchange that was refused, and whom it asked for as far as that is known. */
 export interface Refused {
   kind: 'refused';
-  problem: Problem;
+  problem: ProblemError;
   subjects: readonly Subject[];
 }
 
@@ -62,7 +62,7 @@ export async function nameSubjects(
 }
 
 /** The exchange as its entry tells it: subjects hashed and sealed, the body bound but not stored. */
-export function describe<Body>(
+export function describeExchange<Body>(
   secrets: LogSecrets,
   dataset: Dataset,
   { id, token, operation, request }: Incoming<Body>,

@@ -18,7 +18,7 @@ import type { ServedDataset } from '../exchange/operation.ts';
 import { createProjections } from '../exchange/projection.ts';
 import { createCalendar } from '../base/calendar.ts';
 import { followAuthority, type AuthorityView } from '../grants/authority.ts';
-import { createSequences } from '../exchange/id-runs.ts';
+import { createIdRuns } from '../exchange/id-runs.ts';
 import { openLimits } from '../grants/limits.ts';
 import type { Keys } from '../base/keys.ts';
 import { createMetrics, type Metrics } from '../http/metrics.ts';
@@ -131,7 +131,7 @@ export function assembleGateway(
   const limits = openLimits(counting.pool, createCalendar(config.timeZone));
   const exchanges: ExchangeContext = {
     limits,
-    sequences: createSequences(),
+    sequences: createIdRuns(),
     authority,
     log,
     secrets: deriveLogSecrets(keys.logSecret),

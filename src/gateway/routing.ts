@@ -1,5 +1,5 @@
 import type { FastifyInstance, RouteOptions } from 'fastify';
-import { Problem } from '../base/errors.ts';
+import { ProblemError } from '../base/errors.ts';
 import { refuseUnknownRoute } from '../routes/exchange/routes.ts';
 import type { Admit } from '../identity/admission.ts';
 
@@ -31,11 +31,11 @@ export function registerRequestRules(app: FastifyInstance, routes: Routes): void
   app.addHook('onRequest', (request, _reply, done) => {
     const { expect = '100-continue' } = request.headers;
     if (expect.toLowerCase() !== '100-continue')
-      throw new Problem('invalid-request', {
+      throw new ProblemError('invalid-request', {
         reason: { en: 'the header Expect can not be met', zh: '无法满足请求头 Expect' },
       });
     if (countHosts(request.raw.rawHeaders) !== 1 && request.raw.httpVersion !== '1.0')
-      throw new Problem('invalid-request', {
+      throw new ProblemError('invalid-request', {
         reason: { en: 'the header Host must come once', zh: '请求头 Host 必须且只能出现一次' },
       });
     if (request.method === 'HEAD') {
@@ -54,9 +54,9 @@ function countHosts(rawHeaders: readonly string[]): number {
   return hosts;
 }
 
-function methodNotAllowed(methods: Methods | undefined): Problem {
+function methodNotAllowed(methods: Methods | undefined): ProblemError {
   const allow = [...(methods?.served ?? [])].sort().join(', ');
-  return new Problem('method-not-allowed', { allow }, { headers: { allow } });
+  return new ProblemError('method-not-allowed', { allow }, { headers: { allow } });
 }
 
 /** An address that is not there is refused before anybody reads the body. */

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import Fastify, { LogController, type FastifyInstance } from 'fastify';
 import { describeError } from '../base/describe-error.ts';
-import { Problem } from '../base/errors.ts';
+import { ProblemError } from '../base/errors.ts';
 import type { Gateway } from './gateway.ts';
 import { METHODS } from '../http/http-names.ts';
 import { answerSocketFault, sendProblem } from '../http/problem.ts';
@@ -51,7 +51,7 @@ export function newServer(gateway: Gateway, logTo?: LogDestination): FastifyInst
     // Fastify answers these itself as problems; Node would close the connection without a word.
     http: { requireHostHeader: false, connectionsCheckingInterval: 5000 },
     frameworkErrors: (_error, request, reply) => {
-      void sendProblem(new Problem('route-unknown'), request, reply, gateway);
+      void sendProblem(new ProblemError('route-unknown'), request, reply, gateway);
     },
   });
   app.removeContentTypeParser('text/plain');

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { FastifyInstance } from 'fastify';
-import { Problem } from '../base/errors.ts';
+import { ProblemError } from '../base/errors.ts';
 import type { Shedder } from '../http/shedder.ts';
 import { problemDocument, problemMediaType, retryAfter, type ProblemContext } from '../http/problem.ts';
 
@@ -17,7 +17,7 @@ const instancePlace = 'instance-place';
  */
 export function shedEarly(app: FastifyInstance, shedder: Shedder, context: ProblemContext): void {
   const { issuer, metrics, config } = context;
-  const problem = new Problem('overloaded');
+  const problem = new ProblemError('overloaded');
   const document = problemDocument(problem, { issuer, language: 'zh', instance: instancePlace });
   const [before, after] = JSON.stringify(document).split(instancePlace) as [string, string];
   const sizeBytes = String(Buffer.byteLength(before + after) + randomUUID().length);

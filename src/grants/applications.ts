@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { CarriedOutAct } from '../audit/act.ts';
 import type { Calendar } from '../base/calendar.ts';
 import type { Catalogue, Dataset } from '../catalogue/catalogue.ts';
-import { Problem, type Fault } from '../base/errors.ts';
+import { ProblemError, type Fault } from '../base/errors.ts';
 import { suggest } from '../base/suggest.ts';
 import { malformedBody } from '../http/validation.ts';
 import { dayAfterWorkingDays } from '../base/working-days.ts';
@@ -31,11 +31,11 @@ export interface Application {
 const workingDays = { unconditional: 1, conditional: 10 } as const;
 
 /**
- * The act of applying for a grant.
+ * The act of applicationAct for a grant.
  *
- * @throws Problem invalid-request, unknown-field
+ * @throws ProblemError invalid-request, unknown-field
  */
-export function applying(
+export function applicationAct(
   { catalogue, calendar }: { catalogue: Catalogue; calendar: Calendar },
   consumer: string,
   application: Application,
@@ -77,14 +77,14 @@ export function applying(
 
 export const notInFuture = { en: 'is not in the future', zh: '不是将来的时间' };
 
-/** @throws Problem unknown-field where that is what is wrong, or invalid-request with all faults */
+/** @throws ProblemError unknown-field where that is what is wrong, or invalid-request with all faults */
 export function checkTerms(catalogue: Catalogue, purposes: Iterable<string>, terms: Terms): void {
   const dataset = catalogue.findNewest(terms.dataset);
   const faults = findFaults(catalogue, purposes, terms);
   const named = [...terms.fields, ...(terms.verify_fields ?? []), ...(terms.plain_fields ?? [])];
   const unknown = dataset === null ? [] : sortedOnce(named.filter((name) => !dataset.concepts.has(name)));
   if (unknown.length > 0 && dataset!.sharing !== 'prohibited')
-    throw new Problem(
+    throw new ProblemError(
       'unknown-field',
       {
         dataset: dataset!.name,
@@ -96,10 +96,14 @@ export function checkTerms(catalogue: Catalogue, purposes: Iterable<string>, ter
   refuseFaults(faults);
 }
 
-/** @throws Problem invalid-request when there is any */
+/** @throws ProblemError invalid-request when there is any */
 export function refuseFaults(faults: readonly Fault[]): void {
   if (faults.length > 0)
-    throw new Problem('invalid-request', { reason: malformedBody }, { errors: faults.slice(0, maxFaults) });
+    throw new ProblemError(
+      'invalid-request',
+      { reason: malformedBody },
+      { errors: faults.slice(0, maxFaults) },
+    );
 }
 
 /** Each field is asked for with a reason of its own, and reasons are of fields that are asked for. */

@@ -1,4 +1,4 @@
-import { Problem } from '../base/errors.ts';
+import { ProblemError } from '../base/errors.ts';
 
 /** How often a consumer verifies claims about a subject on a day, exact over all gateways. */
 export interface Attempts {
@@ -6,7 +6,7 @@ export interface Attempts {
    * Counts one.
    *
    * @param subjectRef the subject's keyed hash, base64url
-   * @throws Problem guess-limit, overloaded, store-unavailable
+   * @throws ProblemError guess-limit, overloaded, store-unavailable
    */
   count(consumer: string, subjectRef: string, day: string): Promise<void>;
 }
@@ -18,7 +18,7 @@ const maxPending = 200;
 /** Subjects that are remembered as used up, in one generation. */
 const maxRemembered = 20_000;
 
-/** @param ask runs a statement that answers one value. @throws Problem store-unavailable */
+/** @param ask runs a statement that answers one value. @throws ProblemError store-unavailable */
 export function openAttempts(ask: <T>(text: string, values: unknown[]) => Promise<T>): Attempts {
   let usedUp = new Set<string>();
   let usedUpBefore = new Set<string>();
@@ -36,7 +36,7 @@ export function openAttempts(ask: <T>(text: string, values: unknown[]) => Promis
     async count(consumer, subjectRef, day) {
       const key = `${day} ${consumer} ${subjectRef}`;
       if (usedUp.has(key) || usedUpBefore.has(key)) throw tooMany();
-      if (pending >= maxPending) throw new Problem('overloaded');
+      if (pending >= maxPending) throw new ProblemError('overloaded');
       pending++;
       try {
         const values = [day, consumer, Buffer.from(subjectRef, 'base64url')];
@@ -50,6 +50,6 @@ export function openAttempts(ask: <T>(text: string, values: unknown[]) => Promis
   };
 }
 
-function tooMany(): Problem {
-  return new Problem('guess-limit', { limit: String(maxAttempts) });
+function tooMany(): ProblemError {
+  return new ProblemError('guess-limit', { limit: String(maxAttempts) });
 }

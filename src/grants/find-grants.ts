@@ -1,6 +1,6 @@
 import { sql, type SqlBool } from 'kysely';
 import type { Database } from '../db/database.ts';
-import { Problem, storeUnavailable } from '../base/errors.ts';
+import { ProblemError, rethrowAsStoreUnavailable } from '../base/errors.ts';
 import type { AccessToken } from '../identity/access-token.ts';
 import type { GrantTable, StoredAct, StoredGrantStatus } from '../db/tables.ts';
 
@@ -117,7 +117,7 @@ async function findGrant(
  * The grant of an id that a token may see: auditors and administrators see all, a provider what is on its datasets, a
  * consumer its own.
  *
- * @throws Problem not-found, where it is others' as well, or store-unavailable
+ * @throws ProblemError not-found, where it is others' as well, or store-unavailable
  */
 export async function getGrant(
   database: Database,
@@ -125,8 +125,8 @@ export async function getGrant(
   token: AccessToken,
   now: Date,
 ): Promise<GrantSummary> {
-  const grant = await findGrant(database, id, seenBy(token), now).catch(storeUnavailable);
-  if (grant === null) throw new Problem('not-found');
+  const grant = await findGrant(database, id, seenBy(token), now).catch(rethrowAsStoreUnavailable);
+  if (grant === null) throw new ProblemError('not-found');
   return grant;
 }
 

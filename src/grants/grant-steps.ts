@@ -1,7 +1,7 @@
 import type { CarriedOutAct, CarriedOutOperation } from '../audit/act.ts';
 import type { Catalogue, Dataset } from '../catalogue/catalogue.ts';
 import { covers } from '../catalogue/concepts.ts';
-import { Problem, type Fault } from '../base/errors.ts';
+import { ProblemError, type Fault } from '../base/errors.ts';
 import { type Text } from '../base/error-table.ts';
 import type { AccessToken } from '../identity/access-token.ts';
 import { checkTerms, notInFuture, refuseFaults } from './applications.ts';
@@ -11,7 +11,7 @@ import { conceptsOf, findUnknown, sortedOnce } from './terms.ts';
 /** What is done with a grant or an application. */
 export type GrantStep = 'approve' | 'reject' | 'suspend' | 'resume' | 'revoke' | 'withdraw';
 
-interface Step {
+interface StepRule {
   operation: CarriedOutOperation;
   from: readonly GrantStatus[];
   to: Exclude<GrantStatus, 'expired' | 'applied'>;
@@ -20,7 +20,7 @@ interface Step {
 }
 
 /** From which states a step leads to which, and who takes it. */
-export const steps: Readonly<Record<GrantStep, Step>> = {
+export const steps: Readonly<Record<GrantStep, StepRule>> = {
   approve: { operation: 'grant-approve', from: ['applied'], to: 'active', by: 'decider' },
   reject: { operation: 'grant-reject', from: ['applied'], to: 'rejected', by: 'decider' },
   suspend: { operation: 'grant-suspend', from: ['active'], to: 'suspended', by: 'decider' },
@@ -57,7 +57,7 @@ export interface Approval {
 /**
  * The act of a step, by somebody who may see the grant.
  *
- * @throws Problem grant-state-conflict, step-not-yours, invalid-request, unknown-field
+ * @throws ProblemError grant-state-conflict, step-not-yours, invalid-request, unknown-field
  */
 export function takeStep(
   step: GrantStep,
@@ -66,7 +66,7 @@ export function takeStep(
   { approval, reason, catalogue }: { approval?: Approval; reason?: string | undefined; catalogue: Catalogue },
 ): CarriedOutAct {
   const { operation, from, to } = steps[step];
-  if (!from.includes(grant.status)) throw new Problem('grant-state-conflict', { status: grant.status });
+  if (!from.includes(grant.status)) throw new ProblemError('grant-state-conflict', { status: grant.status });
   checkRight(step, grant, by);
   return {
     operation,
@@ -83,7 +83,7 @@ export function takeStep(
   };
 }
 
-/** @throws Problem step-not-yours */
+/** @throws ProblemError step-not-yours */
 function checkRight(
   step: GrantStep,
   grant: GrantSummary,
@@ -105,7 +105,7 @@ function checkRight(
   if (grant.consumer === token.department && step !== 'suspend') throw notTheirs(token, rules.own);
 }
 
-/** @throws Problem step-not-yours where it is another department's */
+/** @throws ProblemError step-not-yours where it is another department's */
 export function requireConsumer(grant: GrantSummary, token: AccessToken): void {
   if (grant.consumer !== token.department) throw notTheirs(token, rules.consumer);
 }
@@ -121,12 +121,12 @@ const rules = {
 } satisfies Record<string, Text>;
 
 /** @param provider who could take the step, where the provider could */
-function notTheirs({ department }: AccessToken, rule: Text, provider?: string): Problem {
+function notTheirs({ department }: AccessToken, rule: Text, provider?: string): ProblemError {
   const explain = { rule, ...(provider !== undefined && { granted_by: provider }) };
-  return new Problem('step-not-yours', { department, rule }, { explain });
+  return new ProblemError('step-not-yours', { department, rule }, { explain });
 }
 
-/** The terms that an approval comes to: nothing that was not applied for. @throws Problem invalid-request, unknown-field */
+/** The terms that an approval comes to: nothing that was not applied for. @throws ProblemError invalid-request, unknown-field */
 function approvedTerms(
   catalogue: Catalogue,
   grant: GrantSummary,

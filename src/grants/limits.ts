@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import type { Calendar } from '../base/calendar.ts';
-import { Problem } from '../base/errors.ts';
+import { ProblemError } from '../base/errors.ts';
 import type { Grant } from './authority.ts';
 import { openAttempts } from './attempts.ts';
 import { openQuotas, type Charge } from './quotas.ts';
@@ -8,7 +8,7 @@ import { openQuotas, type Charge } from './quotas.ts';
 /** What a day allows: the quotas of grants, and attempts to verify. Both are exact over all gateways. */
 export interface Limits {
   calendar: Calendar;
-  /** Takes subjects of the day's quotas, all of them or none. @throws Problem quota-exceeded, store-unavailable */
+  /** Takes subjects of the day's quotas, all of them or none. @throws ProblemError quota-exceeded, store-unavailable */
   charge(due: readonly Charge[], now: Date): Promise<void>;
   /** Puts back what was taken and is not needed. */
   refund(grant: Grant, subjects: number, now: Date): void;
@@ -16,7 +16,7 @@ export interface Limits {
    * Counts an attempt to verify claims about a subject.
    *
    * @param subjectRef the subject's keyed hash, base64url
-   * @throws Problem guess-limit, overloaded, store-unavailable
+   * @throws ProblemError guess-limit, overloaded, store-unavailable
    */
   countAttempt(consumer: string, subjectRef: string, now: Date): Promise<void>;
   /** Gives back what the leases have left. */
@@ -34,7 +34,7 @@ export function openLimits(pool: pg.Pool, calendar: Calendar): Limits {
       const { rows } = await pool.query<{ answer: T }>(text, values);
       return rows[0]!.answer;
     } catch (error) {
-      throw new Problem('store-unavailable', {}, { cause: error });
+      throw new ProblemError('store-unavailable', {}, { cause: error });
     }
   }
 
@@ -51,7 +51,7 @@ export function openLimits(pool: pg.Pool, calendar: Calendar): Limits {
     try {
       await work;
     } catch (error) {
-      if (error instanceof Problem && error.status === 429)
+      if (error instanceof ProblemError && error.status === 429)
         error.headers['retry-after'] = String(calendar.secondsToNextDay(now));
       throw error;
     }

@@ -1,5 +1,5 @@
 import type { Calendar } from '../base/calendar.ts';
-import { Problem } from '../base/errors.ts';
+import { ProblemError } from '../base/errors.ts';
 import type { Grant } from './authority.ts';
 
 /** How many subjects of a grant are due. */
@@ -13,7 +13,7 @@ export interface Quotas {
   /**
    * Takes subjects of the quotas of the day, all of them or none; every grant has one. Where the leases have enough, nothing is waited for.
    *
-   * @throws Problem quota-exceeded, store-unavailable
+   * @throws ProblemError quota-exceeded, store-unavailable
    */
   charge(due: readonly Charge[], day: string): Promise<void>;
   /** Puts back what was taken and is not needed. */
@@ -37,7 +37,7 @@ interface Lease {
 /** How long a refusal is taken for granted: another gateway may give back what it has left. */
 const refusedMs = 1000;
 
-/** @param ask runs a statement that answers one value. @throws Problem store-unavailable */
+/** @param ask runs a statement that answers one value. @throws ProblemError store-unavailable */
 export function openQuotas(
   calendar: Calendar,
   ask: <T>(text: string, values: unknown[]) => Promise<T>,
@@ -127,6 +127,6 @@ export function openQuotas(
   };
 }
 
-function exceeded({ consumer, dataset, dailyQuota }: Grant): Problem {
-  return new Problem('quota-exceeded', { consumer, dataset, quota: String(dailyQuota) });
+function exceeded({ consumer, dataset, dailyQuota }: Grant): ProblemError {
+  return new ProblemError('quota-exceeded', { consumer, dataset, quota: String(dailyQuota) });
 }

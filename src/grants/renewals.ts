@@ -1,5 +1,5 @@
 import type { Catalogue, Dataset } from '../catalogue/catalogue.ts';
-import { Problem } from '../base/errors.ts';
+import { ProblemError } from '../base/errors.ts';
 import type { AccessToken } from '../identity/access-token.ts';
 import { invalidBody } from '../http/validation.ts';
 import type { Application } from './applications.ts';
@@ -15,16 +15,17 @@ const renewable: readonly GrantStatus[] = ['active', 'suspended', 'expired'];
 /**
  * What the renewal of a grant asks for: its fields and purposes, for the reasons that it was given for.
  *
- * @throws Problem step-not-yours, grant-state-conflict, invalid-request where neither the renewal nor the grant says it
+ * @throws ProblemError step-not-yours, grant-state-conflict, invalid-request where neither the renewal nor the grant says it
  */
-export function renewing(
+export function renewalAct(
   catalogue: Catalogue,
   grant: GrantSummary,
   token: AccessToken,
   renewal: Renewal,
 ): Omit<Application, 'validUntil'> {
   requireConsumer(grant, token);
-  if (!renewable.includes(grant.status)) throw new Problem('grant-state-conflict', { status: grant.status });
+  if (!renewable.includes(grant.status))
+    throw new ProblemError('grant-state-conflict', { status: grant.status });
   const {
     legal_basis = grant.legal_basis,
     justification = stillJustified(grant, catalogue.findNewest(grant.dataset)),

@@ -1,13 +1,13 @@
 import { finished } from 'node:stream';
 import type { ServerResponse } from 'node:http';
-import { RepeatedProblem } from '../base/errors.ts';
+import { RepeatedProblemError } from '../base/errors.ts';
 
 /** Bounds how much is in work at a time, in this process, of what is long or whose answers are buffered whole. */
 export interface Gate {
   /**
    * Asks whether there is a place, before anybody reads a body.
    *
-   * @throws Problem overloaded
+   * @throws ProblemError overloaded
    */
   check(): void;
   /**
@@ -15,7 +15,7 @@ export interface Gate {
    * connection closed.
    *
    * @param work is told when the connection closes: nobody waits for it then
-   * @throws Problem overloaded when every place is taken
+   * @throws ProblemError overloaded when every place is taken
    */
   run<T>(response: ServerResponse, work: (gone: AbortSignal) => Promise<T>): Promise<T>;
 }
@@ -30,7 +30,7 @@ const maxSendMs = 30_000;
  *   time is so gone by the next collection of garbage, and not kept with what lasts
  */
 export function createGate(places: number, atOnce: number = places): Gate {
-  const overloaded = new RepeatedProblem('overloaded');
+  const overloaded = new RepeatedProblemError('overloaded');
   const line: (() => void)[] = [];
   let taken = 0;
   let running = 0;

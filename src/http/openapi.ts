@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifySchema } from 'fastify';
 import fastifySwagger from '@fastify/swagger';
-import { Problem } from '../base/errors.ts';
+import { ProblemError } from '../base/errors.ts';
 import { errorTable, type ErrorCode } from '../base/error-table.ts';
 import {
   headerComponents,
@@ -12,7 +12,7 @@ import {
 import { problemDocument } from './problem.ts';
 
 /** An OpenAPI 3.1 operation, written out where its route is. */
-export interface Operation {
+export interface OperationObject {
   operationId: string;
   summary: string;
   description?: string;
@@ -27,12 +27,12 @@ export interface Operation {
 const extension = 'x-operation';
 
 /** Puts an operation, and the schemas that Fastify validates by, into a route's schema. */
-export function documented(operation: Operation, validated: FastifySchema = {}): FastifySchema {
+export function routeSchema(operation: OperationObject, validated: FastifySchema = {}): FastifySchema {
   return { ...validated, [extension]: withLimits(operation) } as FastifySchema;
 }
 
 /** Where requests are counted against a limit, every answer tells of it. */
-function withLimits(operation: Operation): Operation {
+function withLimits(operation: OperationObject): OperationObject {
   if (!('429' in operation.responses)) return operation;
   const limits = {
     'RateLimit-Policy': ref('headers', 'RateLimitPolicy'),
@@ -42,7 +42,7 @@ function withLimits(operation: Operation): Operation {
     const { headers } = response as { headers?: object };
     return [status, status === '401' ? response : { ...response, headers: { ...headers, ...limits } }];
   });
-  return { ...operation, responses: Object.fromEntries(responses) as Operation['responses'] };
+  return { ...operation, responses: Object.fromEntries(responses) as OperationObject['responses'] };
 }
 
 /** The reference to a component of the document. */
@@ -129,7 +129,7 @@ function makeExample(code: ErrorCode): object {
   const explain = errorTable[code].status === 403 && {
     explain: { rule: { en: 'every field asked for must be granted for the purpose', zh: '' } },
   };
-  const value = problemDocument(new Problem(code, params, explain || {}), {
+  const value = problemDocument(new ProblemError(code, params, explain || {}), {
     issuer: exampleIssuer,
     language: 'en',
     instance: exampleInstance,
@@ -137,7 +137,7 @@ function makeExample(code: ErrorCode): object {
   return { summary: errorTable[code].title.en, value };
 }
 
-/** Registers the writer of one version's document; every documented route of the same scope gets into it. */
+/** Registers the writer of one version's document; every routeSchema route of the same scope gets into it. */
 export async function registerOpenApi(scope: FastifyInstance, version: number): Promise<void> {
   await scope.register(fastifySwagger, {
     openapi: document(version) as never,
@@ -151,7 +151,7 @@ export async function registerOpenApi(scope: FastifyInstance, version: number): 
         .openapiObject;
       for (const methods of Object.values(openapi.paths))
         for (const [method, operation] of Object.entries(methods))
-          methods[method] = (operation as { [extension]: Operation })[extension];
+          methods[method] = (operation as { [extension]: OperationObject })[extension];
       return withoutUnused(openapi) as never;
     },
   });
@@ -239,7 +239,7 @@ function document(version: number): object {
       },
       parameters: parameterComponents,
       headers: headerComponents,
-      schemas: { Problem: problemSchema, Provenance: provenanceSchema, Text: textSchema },
+      schemas: { ProblemError: problemSchema, Provenance: provenanceSchema, Text: textSchema },
     },
   };
 }

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import Negotiator from 'negotiator';
 import { describeError } from '../base/describe-error.ts';
-import { Problem, RepeatedProblem } from '../base/errors.ts';
+import { ProblemError, RepeatedProblemError } from '../base/errors.ts';
 import { errorTable, type ErrorCode, type Text } from '../base/error-table.ts';
 import { STATUS_CODES } from './http-names.ts';
 import { faultsOf, malformedBody } from './validation.ts';
@@ -33,17 +33,17 @@ export interface ProblemContext {
 
 /** Makes every error of the app, unknown routes included, a problem; the one error handler there is. */
 export function registerProblems(app: FastifyInstance, context: ProblemContext): void {
-  app.setErrorHandler((error: FastifyError | Problem, request, reply) =>
+  app.setErrorHandler((error: FastifyError | ProblemError, request, reply) =>
     sendProblem(toProblem(error, request), request, reply, context),
   );
   app.setNotFoundHandler((request, reply) =>
-    sendProblem(new Problem('route-unknown'), request, reply, context),
+    sendProblem(new ProblemError('route-unknown'), request, reply, context),
   );
 }
 
 /** Answers a problem in the language that the request prefers. */
 export function sendProblem(
-  problem: Problem,
+  problem: ProblemError,
   request: FastifyRequest,
   reply: FastifyReply,
   { issuer, metrics, config }: ProblemContext,
@@ -78,11 +78,11 @@ export function languageOf(request: FastifyRequest): Language {
 }
 
 /** Repeated problems by language: what stands before their instance, and what after. */
-const rendered = new WeakMap<RepeatedProblem, Partial<Record<Language, [string, string]>>>();
+const rendered = new WeakMap<RepeatedProblemError, Partial<Record<Language, [string, string]>>>();
 const instancePlace = 'instance-place';
 
-function render(problem: Problem, context: Parameters<typeof problemDocument>[1]): string {
-  if (!(problem instanceof RepeatedProblem)) return JSON.stringify(problemDocument(problem, context));
+function render(problem: ProblemError, context: Parameters<typeof problemDocument>[1]): string {
+  if (!(problem instanceof RepeatedProblemError)) return JSON.stringify(problemDocument(problem, context));
   const { language, instance } = context;
   const known = rendered.get(problem) ?? {};
   rendered.set(problem, known);
@@ -101,7 +101,7 @@ export function retryAfter(code: ErrorCode): string {
 
 /** Writes a problem out in one language. */
 export function problemDocument(
-  problem: Problem,
+  problem: ProblemError,
   context: { issuer: string; language: Language; instance: string },
 ): ProblemDocument {
   const { title, detail, status } = errorTable[problem.code];
@@ -120,7 +120,7 @@ export function problemDocument(
   };
 }
 
-function fill(template: string, params: Problem['params'], language: Language): string {
+function fill(template: string, params: ProblemError['params'], language: Language): string {
   return template.replaceAll(/\{(\w+)\}/g, (_, name: string) => {
     const value = params[name] ?? '';
     return typeof value === 'string' ? value : value[language];
@@ -128,31 +128,31 @@ function fill(template: string, params: Problem['params'], language: Language): 
 }
 
 /** Any error as the problem that its consumer may see. What is not foreseen is an internal error. */
-function toProblem(error: FastifyError | Problem, request: FastifyRequest): Problem {
-  if (error instanceof Problem) return error;
+function toProblem(error: FastifyError | ProblemError, request: FastifyRequest): ProblemError {
+  if (error instanceof ProblemError) return error;
   if (error.validation)
-    return new Problem(
+    return new ProblemError(
       'invalid-request',
       { reason: malformedBody },
       { errors: faultsOf(error.validation as never) },
     );
   switch (error.code) {
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
-      return new Problem('media-type-unsupported', { expected: expectedMediaType(request) });
+      return new ProblemError('media-type-unsupported', { expected: expectedMediaType(request) });
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
-      return new Problem('payload-too-large', { limit: String(request.routeOptions.bodyLimit) });
+      return new ProblemError('payload-too-large', { limit: String(request.routeOptions.bodyLimit) });
     case 'FST_ERR_BAD_URL':
     case 'FST_ERR_MAX_PARAM_LENGTH':
-      return new Problem('route-unknown');
+      return new ProblemError('route-unknown');
     default:
   }
   if (error.statusCode !== undefined && error.statusCode >= 400 && error.statusCode < 500)
-    return new Problem('invalid-request', {
+    return new ProblemError('invalid-request', {
       reason: error.code?.startsWith('FST_ERR_CTP_')
         ? { en: 'the body can not be read', zh: '无法读取请求体' }
         : { en: 'it can not be understood', zh: '无法理解该请求' },
     });
-  return new Problem('internal-error', {}, { cause: error });
+  return new ProblemError('internal-error', {}, { cause: error });
 }
 
 function expectedMediaType(request: FastifyRequest): string {
@@ -177,7 +177,7 @@ export function answerSocketFault({
       return;
     }
     const code = reasons[error.code ?? ''] ?? 'invalid-request';
-    const problem = new Problem(code, {
+    const problem = new ProblemError(code, {
       reason: { en: 'it is not well-formed HTTP', zh: '不是合法的 HTTP 报文' },
     });
     metrics.problemAnswered(code);

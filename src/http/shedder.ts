@@ -1,4 +1,4 @@
-import { RepeatedProblem } from '../base/errors.ts';
+import { RepeatedProblemError } from '../base/errors.ts';
 
 /**
  * Bounds the exchanges that are in work in this process, so that what is answered is answered in time: requests
@@ -9,7 +9,7 @@ export interface Shedder {
    * Asks whether there is a place, before anybody reads a body.
    *
    * @param connection who asks
-   * @throws Problem overloaded
+   * @throws ProblemError overloaded
    */
   check(connection: object): void;
   /** The same as an answer, for whoever refuses by other means; a no counts as a refusal. */
@@ -17,7 +17,7 @@ export interface Shedder {
   /**
    * Runs an exchange in a place.
    *
-   * @throws Problem overloaded when there is none
+   * @throws ProblemError overloaded when there is none
    */
   run<T>(work: () => Promise<T>): Promise<T>;
 }
@@ -51,7 +51,7 @@ const calmCrowd = maxInWork - minInWork;
  * from. A few that ask again at once, whatever they were told, would otherwise keep it shedding what it can carry.
  */
 export function createShedder(nowMs: () => number = () => performance.now()): Shedder {
-  const overloaded = new RepeatedProblem('overloaded');
+  const overloaded = new RepeatedProblemError('overloaded');
   let shedding = false;
   let inWork = 0;
   let inRound = 0;

@@ -1,7 +1,7 @@
 import type { ErrorObject } from 'ajv';
 import localizeEn from 'ajv-i18n/localize/en/index.js';
 import localizeZh from 'ajv-i18n/localize/zh/index.js';
-import { Problem, type Fault } from '../base/errors.ts';
+import { ProblemError, type Fault } from '../base/errors.ts';
 import { type Text } from '../base/error-table.ts';
 
 /** The package is CommonJS, and its types say otherwise. Of its languages, each module has one. */
@@ -35,6 +35,6 @@ function unknownMember(params: Record<string, unknown>): string {
 }
 
 /** The problem of one member of a body. */
-export function invalidBody(pointer: string, detail: Fault['detail']): Problem {
-  return new Problem('invalid-request', { reason: malformedBody }, { errors: [{ pointer, detail }] });
+export function invalidBody(pointer: string, detail: Fault['detail']): ProblemError {
+  return new ProblemError('invalid-request', { reason: malformedBody }, { errors: [{ pointer, detail }] });
 }

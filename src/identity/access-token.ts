@@ -1,7 +1,7 @@
 import { createPublicKey, randomUUID, type KeyObject } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
 import fastifyJwt from '@fastify/jwt';
-import { Problem } from '../base/errors.ts';
+import { ProblemError } from '../base/errors.ts';
 import { keyId } from '../base/keys.ts';
 import type { Client } from './clients.ts';
 
@@ -19,7 +19,7 @@ export interface Tokens {
   /**
    * Verifies the header Authorization. Takes attacker-controlled input.
    *
-   * @throws Problem token-missing, token-invalid or token-expired
+   * @throws ProblemError token-missing, token-invalid or token-expired
    */
   verify(authorization: string | undefined): AccessToken;
   /** The public keys, as a JSON Web Key Set (RFC 7517). */
@@ -60,7 +60,11 @@ export async function registerTokens(
     } catch {
       throw invalid();
     }
-    return checkClaims(decoded.header, decoded.payload, { issuer, kid, nowSeconds: now().getTime() / 1000 });
+    return checkTokenClaims(decoded.header, decoded.payload, {
+      issuer,
+      kid,
+      nowSeconds: now().getTime() / 1000,
+    });
   }
 
   return {
@@ -94,7 +98,7 @@ export async function registerTokens(
       }
       if (access.expiresAtMs <= now().getTime()) {
         verified.delete(header);
-        throw new Problem('token-expired', {}, { headers: challenge('token-expired') });
+        throw new ProblemError('token-expired', {}, { headers: challenge('token-expired') });
       }
       return access;
     },
@@ -104,7 +108,7 @@ export async function registerTokens(
 }
 
 /** RFC 9068, 4, and what fast-jwt would let pass: lists of audiences, long lives, times to come. */
-function checkClaims(
+function checkTokenClaims(
   header: Record<string, unknown>,
   claims: Record<string, unknown>,
   expected: { issuer: string; kid: string; nowSeconds: number },
@@ -140,7 +144,7 @@ function isTime(value: unknown): value is number {
 /** RFC 6750, 2.1. */
 function readBearer(authorization: string | undefined): string {
   if (authorization === undefined || !/^bearer(\s|$)/i.test(authorization))
-    throw new Problem('token-missing', {}, { headers: challenge('token-missing') });
+    throw new ProblemError('token-missing', {}, { headers: challenge('token-missing') });
   const token = /^bearer +([\w.~+/-]+=*)$/i.exec(authorization)?.[1];
   if (token === undefined) throw invalid();
   return token;
@@ -149,7 +153,7 @@ function readBearer(authorization: string | undefined): string {
 /**
  * Refuses a client that was revoked, or lost a role, after its token was issued.
  *
- * @throws Problem token-invalid
+ * @throws ProblemError token-invalid
  */
 export function requireLiveClient(
   authority: { clients: ReadonlyMap<string, Client> },
@@ -163,28 +167,28 @@ export function requireLiveClient(
 /**
  * Refuses a token that has none of the scopes.
  *
- * @throws Problem scope-missing
+ * @throws ProblemError scope-missing
  */
 export function requireScope(token: AccessToken, ...scopes: string[]): void {
   if (!scopes.some((scope) => token.scopes.includes(scope))) throw scopeMissing(...scopes);
 }
 
 /** The refusal of a token that has none of the scopes. */
-export function scopeMissing(...scopes: string[]): Problem {
+export function scopeMissing(...scopes: string[]): ProblemError {
   const scope = {
     en: scopes.join(', ').replace(/, (?=[^,]*$)/, ' or '),
     zh: scopes.join('、').replace(/、(?=[^、]*$)/, ' 或 '),
   };
   const rule = { en: `the token must have the scope ${scope.en}`, zh: `令牌必须具有 ${scope.zh} 权限范围` };
-  return new Problem(
+  return new ProblemError(
     'scope-missing',
     { scope },
     { headers: challenge('scope-missing', scopes[0]), explain: { rule } },
   );
 }
 
-function invalid(): Problem {
-  return new Problem('token-invalid', {}, { headers: challenge('token-invalid') });
+function invalid(): ProblemError {
+  return new ProblemError('token-invalid', {}, { headers: challenge('token-invalid') });
 }
 
 /** The header WWW-Authenticate of a refusal (RFC 6750, 3). */

@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { RepeatedProblem } from '../base/errors.ts';
+import { RepeatedProblemError } from '../base/errors.ts';
 import type { AccessToken, Tokens } from './access-token.ts';
 import { retryAfterSeconds, type RateLimiter } from './rate-limiter.ts';
 
@@ -7,14 +7,14 @@ import { retryAfterSeconds, type RateLimiter } from './rate-limiter.ts';
  * Lets a request in, before its body is read: verifies its token and counts it against its client's limit, which
  * the answer tells. Call it once a request.
  *
- * @throws Problem token-missing, token-invalid, token-expired, rate-limited
+ * @throws ProblemError token-missing, token-invalid, token-expired, rate-limited
  */
 export type Admit = (request: FastifyRequest, reply: FastifyReply) => AccessToken;
 
 /** @param limiter null when clients are not limited */
 export function createAdmission(tokens: Tokens, limiter: RateLimiter | null): Admit {
   if (limiter === null) return (request) => tokens.verify(request.headers.authorization);
-  const limited = new RepeatedProblem(
+  const limited = new RepeatedProblemError(
     'rate-limited',
     { limit: String(limiter.quota), window: String(limiter.windowSeconds) },
     { headers: { 'retry-after': String(retryAfterSeconds) } },

@@ -4,11 +4,11 @@ import { from as copyFrom } from 'pg-copy-streams';
 import { enterActBy, type Actor } from '../audit/act.ts';
 import type { Dataset } from '../catalogue/catalogue.ts';
 import { openDatabase } from '../db/database.ts';
-import { quote } from '../db/identifier.ts';
+import { quoteIdentifier } from '../db/identifier.ts';
 import { UserError } from '../base/errors.ts';
 import { openCsvFile, type CsvFile } from './csv-file.ts';
 import { createRejectsWriter, type RejectsWriter } from './rejects.ts';
-import { checkRow, type Row } from './row.ts';
+import { checkRow, type RecordRow } from './row.ts';
 
 export interface LoadResult {
   dataset: string;
@@ -96,7 +96,7 @@ async function stage(
   rejects: RejectsWriter,
 ): Promise<number> {
   const columns = [...dataset.fields.keys()];
-  const list = columns.map(quote).join(', ');
+  const list = columns.map(quoteIdentifier).join(', ');
   await client.query(
     `create temp table staging on commit drop as
      select ${list}, 0::bigint as line_number, false as warned from ${storeTable(dataset)} with no data`,
@@ -121,7 +121,7 @@ async function stage(
   }
 
   const target = client.query(copyFrom(`copy staging (${list}, line_number, warned) from stdin`));
-  // What ends COPY is told to the server, whose log must not quote the file: it hears that it ended, not why.
+  // What ends COPY is told to the server, whose log must not quoteIdentifier the file: it hears that it ended, not why.
   let reason: unknown = null;
   async function* quietly(): AsyncGenerator<string> {
     try {
@@ -150,7 +150,7 @@ async function countStaged(client: pg.PoolClient): Promise<{ loaded: number; war
 }
 
 /** PostgreSQL's text format of COPY: tabs between, \N for null, backslash before what would be read otherwise. */
-function copyLine(row: Row, columns: string[], line: number): string {
+function copyLine(row: RecordRow, columns: string[], line: number): string {
   const cells = columns.map((column) => {
     const value = row.values[column];
     if (value === undefined) return '\\N';
@@ -199,7 +199,7 @@ async function rejectRepeated(
   await client.query('create index on staging (line_number)');
   await client.query(
     `create temp table repeated on commit drop as select line_number from (
-       select line_number, row_number() over (partition by ${quote(dataset.key)} order by line_number) as nth
+       select line_number, row_number() over (partition by ${quoteIdentifier(dataset.key)} order by line_number) as nth
        from staging) numbered where nth > 1`,
   );
   await client.query('create index on repeated (line_number)');
@@ -221,21 +221,21 @@ async function rejectRepeated(
 
 /** In the order of ids, so that two loads at once wait for one another instead of locking each other out. */
 async function upsert(client: pg.PoolClient, dataset: Dataset, asOf: string): Promise<void> {
-  const columns = [...dataset.fields.keys()].map(quote);
-  const attested = dataset.asOf === null ? [] : [quote(dataset.asOf)];
+  const columns = [...dataset.fields.keys()].map(quoteIdentifier);
+  const attested = dataset.asOf === null ? [] : [quoteIdentifier(dataset.asOf)];
   const list = [...columns, ...attested].join(', ');
   const values = [...columns, ...attested.map(() => '$1::date')].join(', ');
-  const others = [...columns, ...attested].filter((column) => column !== quote(dataset.key));
+  const others = [...columns, ...attested].filter((column) => column !== quoteIdentifier(dataset.key));
   const action =
     others.length === 0 ? 'nothing' : `update set ${others.map((c) => `${c} = excluded.${c}`).join(', ')}`;
   await client.query(
-    `insert into ${storeTable(dataset)} (${list}) select ${values} from staging order by ${quote(dataset.key)}
-     on conflict (${quote(dataset.key)}) do ${action}`,
+    `insert into ${storeTable(dataset)} (${list}) select ${values} from staging order by ${quoteIdentifier(dataset.key)}
+     on conflict (${quoteIdentifier(dataset.key)}) do ${action}`,
     dataset.asOf === null ? [] : [asOf],
   );
 }
 
 /** The newest version of a dataset is what the store holds. */
 function storeTable(dataset: Dataset): string {
-  return `store.${quote(dataset.name)}`;
+  return `store.${quoteIdentifier(dataset.name)}`;
 }

@@ -3,8 +3,8 @@ import type pg from 'pg';
 import type { Dataset } from '../catalogue/catalogue.ts';
 import { relationOf } from '../catalogue/relations.ts';
 import { isDataError, type Link } from '../db/connection.ts';
-import { quote } from '../db/identifier.ts';
-import { Problem } from '../base/errors.ts';
+import { quoteIdentifier } from '../db/identifier.ts';
+import { ProblemError } from '../base/errors.ts';
 
 /**
  * A record as the store has it: the dataset's fields in their order, null where a value is unknown; behind them the
@@ -17,7 +17,7 @@ export interface RecordReader {
   /**
    * Finds a record by its subject's id.
    *
-   * @throws Problem store-unavailable, overloaded
+   * @throws ProblemError store-unavailable, overloaded
    */
   find(id: string): Promise<StoredRecord | null>;
   /**
@@ -25,7 +25,7 @@ export interface RecordReader {
    *
    * @param ids without control characters
    * @param columns what is wanted: fields, and the day of attestation; beside them and the key, a record has nulls
-   * @throws Problem store-unavailable
+   * @throws ProblemError store-unavailable
    */
   findMany(ids: readonly string[], columns: readonly string[]): Promise<FoundRecords>;
 }
@@ -33,7 +33,7 @@ export interface RecordReader {
 /** The records of many subjects, by their ids. */
 export type FoundRecords = Pick<ReadonlyMap<string, StoredRecord>, 'size' | 'get'>;
 
-interface Waiting {
+interface WaitingRead {
   id: string;
   resolve: (record: StoredRecord | null) => void;
   reject: (error: unknown) => void;
@@ -61,7 +61,7 @@ export function readStatement(dataset: Readable): { name: string; rowMode: 'arra
   return {
     name: `read-${schema}-${name}`,
     rowMode: 'array',
-    text: `select ${columnsOf(dataset).map(quote).join(', ')} from ${quote(schema)}.${quote(name)} where ${quote(dataset.key)} = any($1::text[])`,
+    text: `select ${columnsOf(dataset).map(quoteIdentifier).join(', ')} from ${quoteIdentifier(schema)}.${quoteIdentifier(name)} where ${quoteIdentifier(dataset.key)} = any($1::text[])`,
   };
 }
 
@@ -71,9 +71,9 @@ export function readStatement(dataset: Readable): { name: string; rowMode: 'arra
  */
 function bulkText(dataset: Readable, columns: readonly string[]): string {
   const { schema, name } = relationOf(dataset);
-  const arrays = columns.map((column) => `json_agg(${quote(column)})::text`).join(', ');
-  return `select count(*), ${arrays} from ${quote(schema)}.${quote(name)}
-    where ${quote(dataset.key)} = any(string_to_array($1, e'\\n'))`;
+  const arrays = columns.map((column) => `json_agg(${quoteIdentifier(column)})::text`).join(', ');
+  return `select count(*), ${arrays} from ${quoteIdentifier(schema)}.${quoteIdentifier(name)}
+    where ${quoteIdentifier(dataset.key)} = any(string_to_array($1, e'\\n'))`;
 }
 
 /**
@@ -99,7 +99,7 @@ export function createRecordReader(link: Link, bulk: pg.Pool, dataset: Readable)
   const statement = readStatement(dataset);
   const columnsOfRecord = columnsOf(dataset);
   const keyAt = columnsOfRecord.indexOf(dataset.key);
-  let waiting: Waiting[] = [];
+  let waiting: WaitingRead[] = [];
   let pending = 0;
   /** The names of statements that connections keep planned, by their texts; PostgreSQL looks at 63 characters. */
   const bulkNames = new Map<string, string>();
@@ -149,7 +149,7 @@ export function createRecordReader(link: Link, bulk: pg.Pool, dataset: Readable)
     }
   }
 
-  async function readBatch(batch: Waiting[]): Promise<void> {
+  async function readBatch(batch: WaitingRead[]): Promise<void> {
     try {
       const records = await query(batch.map((request) => request.id));
       pending -= batch.length;
@@ -160,7 +160,8 @@ export function createRecordReader(link: Link, bulk: pg.Pool, dataset: Readable)
         await Promise.all(batch.map((request) => readBatch([request])));
       else {
         pending -= batch.length;
-        for (const request of batch) request.reject(new Problem('store-unavailable', {}, { cause: error }));
+        for (const request of batch)
+          request.reject(new ProblemError('store-unavailable', {}, { cause: error }));
       }
     }
   }
@@ -173,7 +174,7 @@ export function createRecordReader(link: Link, bulk: pg.Pool, dataset: Readable)
 
   return {
     find(id) {
-      if (pending >= maxPending) return Promise.reject(new Problem('overloaded'));
+      if (pending >= maxPending) return Promise.reject(new ProblemError('overloaded'));
       pending++;
       return new Promise((resolve, reject) => {
         waiting.push({ id, resolve, reject });
@@ -192,7 +193,7 @@ export function createRecordReader(link: Link, bulk: pg.Pool, dataset: Readable)
           arrays.map((array) => readArray(array, count)),
         );
       } catch (error) {
-        throw new Problem('store-unavailable', {}, { cause: error });
+        throw new ProblemError('store-unavailable', {}, { cause: error });
       }
     },
   };

@@ -4,7 +4,7 @@ import { isTolerated } from '../catalogue/formats.ts';
 import { isCleanText } from '../http/headers.ts';
 
 /** A row of a file as a record, with what is wrong with it. */
-export interface Row {
+export interface RecordRow {
   /** The values that are known. */
   values: Record<string, unknown>;
   /** Why it can't be loaded: field and reason, never the value. */
@@ -14,8 +14,8 @@ export interface Row {
 }
 
 /** Makes a record of a row's cells and validates it by the dataset's schema. An empty cell is an unknown value. */
-export function checkRow(dataset: Dataset, header: readonly string[], cells: readonly string[]): Row {
-  const row: Row = { values: {}, faults: [], warned: false };
+export function checkRow(dataset: Dataset, header: readonly string[], cells: readonly string[]): RecordRow {
+  const row: RecordRow = { values: {}, faults: [], warned: false };
   if (cells.length !== header.length) {
     row.faults.push(`${cells.length} cells where the header has ${header.length}`);
     return row;
@@ -29,7 +29,7 @@ export function checkRow(dataset: Dataset, header: readonly string[], cells: rea
   if (row.faults.length > 0 || dataset.validate(row.values)) return row;
   for (const error of dataset.validate.errors ?? []) {
     if (isEarlyCode(dataset, row.values, error)) row.warned = true;
-    else row.faults.push(describe(error));
+    else row.faults.push(describeFault(error));
   }
   return row;
 }
@@ -50,7 +50,7 @@ function isEarlyCode(dataset: Dataset, values: Record<string, unknown>, error: E
   return isTolerated(dataset.fields.get(name)?.schema.format, values[name] as string);
 }
 
-function describe(error: ErrorObject): string {
+function describeFault(error: ErrorObject): string {
   const field = error.instancePath.slice(1);
   if (error.keyword === 'required')
     return `${(error.params as { missingProperty: string }).missingProperty}: missing`;

@@ -1,8 +1,8 @@
 import type pg from 'pg';
 import { relationOf } from '../catalogue/relations.ts';
 import { isDataError, isServerError } from '../db/connection.ts';
-import { quote } from '../db/identifier.ts';
-import { Problem } from '../base/errors.ts';
+import { quoteIdentifier } from '../db/identifier.ts';
+import { ProblemError } from '../base/errors.ts';
 import { columnsOf, type Readable, type StoredRecord } from './read.ts';
 
 /** What must hold of a field. */
@@ -13,7 +13,7 @@ export interface Condition {
 }
 
 /** Where a record stands in the order of a search. */
-export interface Place {
+export interface SearchPlace {
   /** The value of the leading field; null where ids lead. */
   lead: string | null;
   id: string;
@@ -26,9 +26,9 @@ export interface RecordSearch {
    * is, then of their subjects' ids.
    *
    * @param after the place behind which to begin; null begins with the first
-   * @throws Problem store-unavailable; overloaded when it takes longer than a statement may
+   * @throws ProblemError store-unavailable; overloaded when it takes longer than a statement may
    */
-  (conditions: readonly Condition[], after: Place | null, limit: number): Promise<StoredRecord[]>;
+  (conditions: readonly Condition[], after: SearchPlace | null, limit: number): Promise<StoredRecord[]>;
 }
 
 /** SQLSTATE query_canceled. */
@@ -44,7 +44,7 @@ export function createRecordSearch(pool: pg.Pool, dataset: Readable): RecordSear
       // A value that the column can't hold is in no record.
       if (isDataError(error)) return [];
       const tooSlow = isServerError(error) && error.code === canceled;
-      throw new Problem(tooSlow ? 'overloaded' : 'store-unavailable', {}, { cause: error });
+      throw new ProblemError(tooSlow ? 'overloaded' : 'store-unavailable', {}, { cause: error });
     }
   };
 }
@@ -53,21 +53,21 @@ export function createRecordSearch(pool: pg.Pool, dataset: Readable): RecordSear
 export function searchStatement(
   dataset: Readable,
   conditions: readonly Condition[],
-  after: Place | null,
+  after: SearchPlace | null,
   limit: number,
 ): { rowMode: 'array'; text: string; values: unknown[] } {
   const { schema, name } = relationOf(dataset);
-  const key = quote(dataset.key);
+  const key = quoteIdentifier(dataset.key);
   const values: unknown[] = [];
   const parameter = (value: unknown): string => `$${values.push(value)}`;
   const all = conditions.map((condition) => conditionSql(condition, parameter));
   const leading = leadOf(dataset, conditions);
-  const lead = leading === null ? null : quote(leading);
+  const lead = leading === null ? null : quoteIdentifier(leading);
   if (after !== null)
     all.push(lead === null ? `${key} > ${parameter(after.id)}` : behind(lead, key, after, parameter));
   return {
     rowMode: 'array',
-    text: `select ${columnsOf(dataset).map(quote).join(', ')} from ${quote(schema)}.${quote(name)} where ${all.join(' and ')}
+    text: `select ${columnsOf(dataset).map(quoteIdentifier).join(', ')} from ${quoteIdentifier(schema)}.${quoteIdentifier(name)} where ${all.join(' and ')}
            order by ${lead === null ? key : `${lead} using ~<~, ${key}`} limit ${parameter(limit)}`,
     values,
   };
@@ -85,7 +85,7 @@ export function leadOf(dataset: Pick<Readable, 'key'>, conditions: readonly Cond
 function behind(
   lead: string,
   key: string,
-  { lead: value, id }: Place,
+  { lead: value, id }: SearchPlace,
   parameter: (value: unknown) => string,
 ): string {
   const last = parameter(value);
@@ -93,7 +93,7 @@ function behind(
 }
 
 function conditionSql({ field, operator, value }: Condition, parameter: (value: unknown) => string): string {
-  const column = quote(field);
+  const column = quoteIdentifier(field);
   if (operator === 'equals') return `${column} = ${parameter(value)}`;
   if (operator === 'prefix') return `${column} like ${parameter(`${escapeLike(String(value))}%`)}`;
   const sought = parameter(value);

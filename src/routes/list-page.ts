@@ -53,7 +53,7 @@ export function pageSchema(items: object): object {
 }
 
 /** Where a page of a list begins, and how long it may be. */
-export interface Page {
+export interface ListPage {
   /** Where the page before ended; null begins at the start. */
   after: string | null;
   limit: number;
@@ -65,13 +65,13 @@ export interface Page {
  * Reads what a query says of the page that it asks for. Takes attacker-controlled input.
  *
  * @param scope names client and query: cursors work for these alone
- * @throws Problem invalid-request
+ * @throws ProblemError invalid-request
  */
 export function readPage(
   { limit, after }: ListQuery,
   { secrets, now }: { secrets: LogSecrets; now: () => Date },
   scope: Record<string, unknown>,
-): Page {
+): ListPage {
   const named = canonicalJson(scope);
   const place = after === undefined ? null : openCursor(secrets.cursorKey, named, after, now());
   if (after !== undefined && place === null)

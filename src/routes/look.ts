@@ -1,21 +1,21 @@
 import type { FastifyRequest } from 'fastify';
-import { Problem } from '../base/errors.ts';
+import { ProblemError } from '../base/errors.ts';
 import { readSaid } from '../catalogue/recorded-text.ts';
 import { maxOfficialLength, readTraceId } from '../http/headers.ts';
 import type { Actor } from '../audit/act.ts';
 import { encodeEntry, type Entry, type Leaf } from '../audit/entry.ts';
 
-/** The official who looks into the log. @throws Problem official-required, invalid-request */
+/** The official who looks into the log. @throws ProblemError official-required, invalid-request */
 export function readOfficial(request: FastifyRequest): string {
   const text = findOfficial(request);
-  if (text === null) throw new Problem('official-required');
+  if (text === null) throw new ProblemError('official-required');
   return text;
 }
 
-/** The official who looks, where one is named. @throws Problem invalid-request */
+/** The official who looks, where one is named. @throws ProblemError invalid-request */
 export function findOfficial(request: FastifyRequest): string | null {
   const { text, fault } = readSaid(request.headers, 'exchange-official', maxOfficialLength);
-  if (fault !== null) throw new Problem('invalid-request', { reason: fault });
+  if (fault !== null) throw new ProblemError('invalid-request', { reason: fault });
   return text;
 }
 

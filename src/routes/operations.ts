@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import type { Metrics } from '../http/metrics.ts';
-import { documented, json, problems, type Operation } from '../http/openapi.ts';
+import { routeSchema, json, problems, type OperationObject } from '../http/openapi.ts';
 
 /** Whether a gateway can serve: each check by name, with what is wrong, or "ok". */
 export interface Readiness {
@@ -13,11 +13,11 @@ export function registerOperations(
   scope: FastifyInstance,
   options: { metrics: Metrics; readiness: () => Promise<Readiness> },
 ): void {
-  scope.get('/livez', { schema: documented(livezOperation) }, (_request, reply) =>
+  scope.get('/livez', { schema: routeSchema(livezOperation) }, (_request, reply) =>
     reply.header('cache-control', 'no-store').send({ status: 'live' }),
   );
 
-  scope.get('/readyz', { schema: documented(readyzOperation) }, async (_request, reply) => {
+  scope.get('/readyz', { schema: routeSchema(readyzOperation) }, async (_request, reply) => {
     const { ready, checks } = await options.readiness();
     return reply
       .header('cache-control', 'no-store')
@@ -25,7 +25,7 @@ export function registerOperations(
       .send({ status: ready ? 'ready' : 'unready', checks });
   });
 
-  scope.get('/metrics', { schema: documented(metricsOperation) }, async (_request, reply) =>
+  scope.get('/metrics', { schema: routeSchema(metricsOperation) }, async (_request, reply) =>
     reply
       .header('cache-control', 'no-store')
       .type(options.metrics.registry.contentType)
@@ -33,7 +33,7 @@ export function registerOperations(
   );
 }
 
-const livezOperation: Operation = {
+const livezOperation: OperationObject = {
   operationId: 'getLiveness',
   summary: 'Whether the process lives',
   tags: ['Operations'],
@@ -59,7 +59,7 @@ const readinessSchema = {
   },
 };
 
-const readyzOperation: Operation = {
+const readyzOperation: OperationObject = {
   operationId: 'getReadiness',
   summary: 'Whether the gateway can serve: database, migrations, audit lag, the audit log itself',
   tags: ['Operations'],
@@ -89,7 +89,7 @@ const readyzOperation: Operation = {
   },
 };
 
-const metricsOperation: Operation = {
+const metricsOperation: OperationObject = {
   operationId: 'getMetrics',
   summary: 'Metrics (Prometheus)',
   tags: ['Operations'],

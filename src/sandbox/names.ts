@@ -144,11 +144,11 @@ export interface Region {
   /** The city's name without 市. */
   city: string;
   /** Province, city and county: always nine characters together. */
-  place: Place;
+  place: Address;
 }
 
 /** Where a region is, as an address begins. */
-export interface Place {
+export interface Address {
   province: string;
   city: string;
   district: string;

@@ -174,7 +174,7 @@ export function household(layout: Layout, index: number): Citizen[] {
       address_detail: home,
       region_code: region.code,
       mobile_phone: one.diedDaysAgo === null ? names.phone(random, one.age) : null,
-      marital_status: statusOf(one),
+      marital_status: enterpriseStatus(one),
       deceased_on: one.diedDaysAgo === null ? null : names.dateOf(names.referenceDay - one.diedDaysAgo),
       occupation: names.occupation(work, one.age),
     };
@@ -190,7 +190,7 @@ function letSomeDie(random: Random, members: Member[]): void {
   }
 }
 
-function statusOf({ status, spouse, diedDaysAgo }: Member): Citizen['marital_status'] {
+function enterpriseStatus({ status, spouse, diedDaysAgo }: Member): Citizen['marital_status'] {
   if (!spouse) return status;
   return spouse.diedDaysAgo !== null && spouse.diedDaysAgo > (diedDaysAgo ?? 0) ? 'widowed' : 'married';
 }

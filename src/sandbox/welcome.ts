@@ -25,8 +25,8 @@ Ctrl-C stops it; the data stay.
 function exampleCommand(config: Config, baseUrl: string): string {
   const { dataset, id } = personas[0]!;
   const body = JSON.stringify({ id, fields: ['name', 'birth_date', 'marital_status', 'mobile_phone'] });
-  const command = `${quote(process.execPath)} ${quote(program)} token civil-affairs`;
-  const token = `$(ONEVISIT_HOME=${quote(config.home)} ${command})`;
+  const command = `${quotePath(process.execPath)} ${quotePath(program)} token civil-affairs`;
+  const token = `$(ONEVISIT_HOME=${quotePath(config.home)} ${command})`;
   return [
     `curl -i ${baseUrl}/v2/${dataset}/read`,
     `-H "Authorization: Bearer ${token}"`,
@@ -36,6 +36,6 @@ function exampleCommand(config: Config, baseUrl: string): string {
   ].join(' ');
 }
 
-function quote(path: string): string {
+function quotePath(path: string): string {
   return /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`;
 }

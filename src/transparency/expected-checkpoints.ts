@@ -43,7 +43,7 @@ export function growTree(perfect: { leaves: number; hash: Hash }[] = []): Growin
 }
 
 /** Takes what is not as it was written, and the entry where that is; null where it can't be told. */
-export type Find = (index: number | null, what: string) => void;
+export type ReportFault = (index: number | null, what: string) => void;
 
 export interface Expectations {
   /** The size of the next checkpoint; infinite when there is none. */
@@ -67,7 +67,7 @@ export async function expectCheckpoints(
     verifiers,
     outside,
     find,
-  }: { verifiers: readonly Verifier[]; outside: readonly Checkpoint[]; find: Find },
+  }: { verifiers: readonly Verifier[]; outside: readonly Checkpoint[]; find: ReportFault },
 ): Promise<Expectations> {
   const stored = source[Symbol.asyncIterator]();
   const kept = outside.toSorted((a, b) => a.size - b.size);

@@ -3,7 +3,7 @@ import {
   expectCheckpoints,
   growTree,
   type Expectations,
-  type Find,
+  type ReportFault,
   type GrowingTree,
   type StoredCheckpoint,
 } from './expected-checkpoints.ts';
@@ -57,7 +57,7 @@ export interface Finding {
   what: string;
 }
 
-export interface Verdict {
+export interface LogVerdict {
   entries: number;
   checkpoints: number;
   /** How many entries at the end no checkpoint covers yet. */
@@ -85,11 +85,11 @@ const maxFindings = 100;
  *
  * @throws Error as the source does
  */
-export async function verifyLog(source: LogSource, options: VerifyOptions): Promise<Verdict> {
+export async function verifyLog(source: LogSource, options: VerifyOptions): Promise<LogVerdict> {
   const { verifiers, outside = [], progress = () => undefined } = options;
   const findings: Finding[] = [];
   let more = false;
-  const find: Find = (index, what) => {
+  const find: ReportFault = (index, what) => {
     if (findings.length < maxFindings) findings.push({ index, what });
     else more = true;
   };
@@ -187,7 +187,11 @@ async function growByTile(
 }
 
 /** The entries of one tile against their stored hashes and the tile's. @returns the hashes to go on with */
-function checkLeaves({ leaves, leafHashes, tile }: StoredLeaves, first: number, find: Find): Uint8Array {
+function checkLeaves(
+  { leaves, leafHashes, tile }: StoredLeaves,
+  first: number,
+  find: ReportFault,
+): Uint8Array {
   const hashes = new Uint8Array(leaves.length * hashBytes);
   let whole = true;
   for (let i = 0; i < leaves.length; i++) {

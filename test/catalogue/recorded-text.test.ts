@@ -1,6 +1,6 @@
 import t from 'tap';
 import { checkSaid, readSaid, reasonOption } from '../../src/catalogue/recorded-text.ts';
-import { Problem, UserError } from '../../src/base/errors.ts';
+import { ProblemError, UserError } from '../../src/base/errors.ts';
 
 const ids = ['11010519491231002X', 'case 11010519491231002x of today', 'T-91350100M000100Y43-7'];
 
@@ -16,7 +16,7 @@ await t.test('takes what people say, in whatever script', (t) => {
 await t.test("takes nobody's id, and does not repeat it", (t) => {
   for (const text of ids) {
     t.throws(() => checkSaid('#/reason', text), {
-      name: Problem.name,
+      name: ProblemError.name,
       code: 'invalid-request',
       errors: [{ pointer: '#/reason', detail: { en: /must not hold anybody's id/ } }],
     });

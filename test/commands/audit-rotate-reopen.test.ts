@@ -11,7 +11,7 @@ import { startPublishStage, type PublishStage } from '../../src/audit/publishing
 import { signCheckpoint, verifierKey, verifierOf, type Signer } from '../../src/transparency/node/sign.ts';
 import { changeLogKey } from '../../src/audit/change-log-key.ts';
 import { openSuccession, trustSuccessions } from '../../src/transparency/succession.ts';
-import { verifyLog, type Verdict } from '../../src/transparency/verify-log.ts';
+import { verifyLog, type LogVerdict } from '../../src/transparency/verify-log.ts';
 import { openDatabase } from '../../src/db/database.ts';
 import { rememberSettings } from '../../src/db/settings.ts';
 import { keyId } from '../../src/base/keys.ts';
@@ -94,7 +94,12 @@ const untilPublished = (test: TestDatabase, size: number): Promise<void> =>
   });
 
 /** What a verifier says that trusts one key alone. */
-async function verdictBy(t: Test, test: TestDatabase, key: KeyObject, origin = logOrigin): Promise<Verdict> {
+async function verdictBy(
+  t: Test,
+  test: TestDatabase,
+  key: KeyObject,
+  origin = logOrigin,
+): Promise<LogVerdict> {
   const client = await connect(t, test.gatewayUrl);
   const verifiers = trustSuccessions([verifierOf(origin, key)], await readSuccessions(client));
   return verifyLog(databaseSource(client), { verifiers });

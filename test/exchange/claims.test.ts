@@ -1,7 +1,13 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { loadCatalogue } from '../../src/catalogue/catalogue.ts';
-import { findClaimFault, judge, operatorsOf, type Claim, type Verdict } from '../../src/exchange/claims.ts';
+import {
+  findClaimFault,
+  judge,
+  operatorsOf,
+  type Claim,
+  type ClaimVerdict,
+} from '../../src/exchange/claims.ts';
 
 const { datasets } = loadCatalogue();
 const citizens = datasets.find(({ name }) => name === 'citizens')!;
@@ -12,7 +18,7 @@ const capital = enterprises.fields.get('registered_capital')!;
 const today = '2026-11-25';
 
 await t.test('judges what is claimed of a value', (t) => {
-  const cases: [claim: Claim, value: unknown, verdict: Verdict][] = [
+  const cases: [claim: Claim, value: unknown, verdict: ClaimVerdict][] = [
     ['欧阳清荷', '欧阳清荷', 'match'],
     ['欧阳清和', '欧阳清荷', 'mismatch'],
     ['示例（甲）', '示例(甲)', 'match'],

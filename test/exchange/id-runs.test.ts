@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { createSequences, minRun } from '../../src/exchange/id-runs.ts';
+import { createIdRuns, minRun } from '../../src/exchange/id-runs.ts';
 import { usccOf } from '../../src/sandbox/names.ts';
 import { checkAuditLog, startGateway } from '../helpers/gateway.ts';
 
@@ -12,8 +12,8 @@ const upTo = (count: number, step = 1): string[] =>
 
 await t.test('tells of a run once it is long enough, whichever way the ids come', (t) => {
   for (const ids of [upTo(minRun), upTo(minRun).toReversed(), upTo(minRun, 2)]) {
-    t.equal(createSequences().note('client', ids, checks), minRun, 'in one batch');
-    const sequences = createSequences();
+    t.equal(createIdRuns().note('client', ids, checks), minRun, 'in one batch');
+    const sequences = createIdRuns();
     const told = ids.map((id) => sequences.note('client', [id], checks));
     t.strictSame(told, [...Array.from({ length: minRun - 1 }, () => null), minRun], 'one after the other');
   }
@@ -21,51 +21,51 @@ await t.test('tells of a run once it is long enough, whichever way the ids come'
 });
 
 await t.test('tells of nothing where ids are no neighbours', (t) => {
-  t.equal(createSequences().note('client', upTo(50, 3), checks), null);
+  t.equal(createIdRuns().note('client', upTo(50, 3), checks), null);
   const other = upTo(50).map((id, i) => (i % 2 === 0 ? id : id.replace('1988', '1989')));
-  const sequences = createSequences();
+  const sequences = createIdRuns();
   for (const id of other) t.equal(sequences.note('client', [id], checks), null);
-  t.equal(createSequences().note('client', ['1', '2', '3', '4', '5', '6', '7', '8'], checks), null);
+  t.equal(createIdRuns().note('client', ['1', '2', '3', '4', '5', '6', '7', '8'], checks), null);
   t.end();
 });
 
 await t.test('sees neighbours among codes that end with two check characters', (t) => {
   const codes = Array.from({ length: 200 }, (_, i) => usccOf('999901', 1000 + i));
-  t.equal(createSequences().note('client', codes.slice(0, 10), 2), 10);
+  t.equal(createIdRuns().note('client', codes.slice(0, 10), 2), 10);
   const strangers = codes.filter((_, i) => i % 4 === 0);
-  t.equal(createSequences().note('client', strangers, 2), null);
+  t.equal(createIdRuns().note('client', strangers, 2), null);
   t.end();
 });
 
 await t.test('tells of neighbours in a batch in whatever order', (t) => {
   const shuffled = upTo(20).toSorted((a, b) => (Number(a.slice(14, 17)) % 7) - (Number(b.slice(14, 17)) % 7));
-  t.equal(createSequences().note('client', shuffled, checks), 20);
+  t.equal(createIdRuns().note('client', shuffled, checks), 20);
   t.end();
 });
 
 await t.test('tells of neighbours among strangers, of whom a batch may have a thousand', (t) => {
   const strangers = Array.from({ length: 500 }, (_, i) => `${990000 + i}19880412${107 + i}X`);
   const pairs = strangers.map((id) => id.replace('19880412', '20010203'));
-  t.equal(createSequences().note('client', [...strangers, ...pairs], checks), null);
+  t.equal(createIdRuns().note('client', [...strangers, ...pairs], checks), null);
   const hidden = [
     ...strangers.slice(0, 250),
     ...upTo(6).toReversed(),
     ...strangers.slice(250),
     ...upTo(9, 2),
   ];
-  t.equal(createSequences().note('client', hidden, checks), 12, 'those by ones and by twos together');
+  t.equal(createIdRuns().note('client', hidden, checks), 12, 'those by ones and by twos together');
   t.end();
 });
 
 await t.test('takes an exchange that is decided again for one', (t) => {
-  const sequences = createSequences();
+  const sequences = createIdRuns();
   for (const id of upTo(minRun - 1))
     for (let i = 0; i < 3; i++) t.equal(sequences.note('client', [id], checks), null);
   t.end();
 });
 
 await t.test('keeps clients apart, and forgets whoever came first', (t) => {
-  const sequences = createSequences();
+  const sequences = createIdRuns();
   for (const id of upTo(minRun - 1)) for (const client of ['a', 'b']) sequences.note(client, [id], checks);
   t.equal(sequences.note('c', [idAt(107 + minRun - 1)], checks), null);
   t.equal(sequences.note('a', [idAt(107 + minRun - 1)], checks), minRun);
@@ -78,9 +78,9 @@ await t.test('sees in a batch what its ids one by one would show, and more where
   fc.assert(
     fc.property(fc.array(fc.integer({ min: 0, max: 12 }), { minLength: 1 }), (numbers) => {
       const ids = numbers.map(idAt);
-      const one = createSequences();
+      const one = createIdRuns();
       const each = ids.map((id) => one.note('client', [id], checks) ?? 0);
-      return (createSequences().note('client', ids, checks) ?? 0) >= Math.max(...each);
+      return (createIdRuns().note('client', ids, checks) ?? 0) >= Math.max(...each);
     }),
   );
   t.end();

@@ -3,7 +3,7 @@ import t from 'tap';
 import { openCheckpoint } from '../../src/transparency/checkpoint.ts';
 import { databaseSource } from '../../src/audit/database-source.ts';
 import { verifierKey } from '../../src/transparency/node/sign.ts';
-import { verifyLog, type Verdict } from '../../src/transparency/verify-log.ts';
+import { verifyLog, type LogVerdict } from '../../src/transparency/verify-log.ts';
 import { keys, logOrigin } from '../helpers/gateway.ts';
 import { runCommand } from '../helpers/command.ts';
 import { connect, newLeaf } from '../helpers/log.ts';
@@ -20,7 +20,7 @@ for (const table of ['entry_0000', 'tile', 'checkpoint'])
   await superuser.query(`alter table audit.${table} disable trigger all`);
 
 /** What the verifier says once the superuser has done this; it is undone afterwards. */
-async function verdictAfter(statements: string[], kept = false): Promise<Verdict & { changed: number }> {
+async function verdictAfter(statements: string[], kept = false): Promise<LogVerdict & { changed: number }> {
   await superuser.query('begin');
   try {
     let changed = 0;

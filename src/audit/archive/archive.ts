@@ -16,7 +16,7 @@ import type { Verifier } from '../../transparency/note.ts';
 import type { NewestEntries, Retention } from './retention.ts';
 import { trustSuccessions } from '../../transparency/succession.ts';
 import { inTurn } from '../../transparency/tiles.ts';
-import { findLastCheckpoint, findLastEntry, LogFault, tileReader } from '../stored-log.ts';
+import { findLastCheckpoint, findLastEntry, LogFaultError, tileReader } from '../stored-log.ts';
 import { verifyArchive, type VerifiedArchive } from './verify-archive.ts';
 import { writeArchive } from './write-archive.ts';
 
@@ -176,10 +176,10 @@ async function requireSameLog(
 ): Promise<void> {
   const size = (await findLastCheckpoint(client))?.size ?? 0;
   try {
-    if (checkpoint.size > size) throw new LogFault(`the log's last checkpoint is of ${size} entries`);
+    if (checkpoint.size > size) throw new LogFaultError(`the log's last checkpoint is of ${size} entries`);
     await requireRoot(checkpoint, inTurn(tileReader(client, size)), `in ${folder}`);
   } catch (error) {
-    if (error instanceof LogFault) throw new UserError(`${folder} is of another log: ${error.message}`);
+    if (error instanceof LogFaultError) throw new UserError(`${folder} is of another log: ${error.message}`);
     throw error;
   }
 }

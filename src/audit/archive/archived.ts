@@ -1,11 +1,11 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { Problem, UserError } from '../../base/errors.ts';
+import { ProblemError, UserError } from '../../base/errors.ts';
 import { manifestName, sha256 } from './manifest.ts';
 import { folderFiles } from '../../transparency/node/log-files.ts';
 import type { ReadLogFile } from '../../transparency/tiles-source.ts';
 import { tilePath, tileWidth } from '../../transparency/tiles.ts';
-import { logUnavailable, type Queryable } from '../stored-log.ts';
+import { rethrowAsAuditUnavailable, type Queryable } from '../stored-log.ts';
 
 /** How many entries, from the first on, were moved to archives. */
 export async function countArchived(db: Queryable): Promise<number> {
@@ -21,10 +21,10 @@ export async function countArchived(db: Queryable): Promise<number> {
  *
  * @param index the entry that was asked for, where that is known: what is not archived is not said to be
  */
-export async function entryNotFound(db: Queryable, index: number | null = null): Promise<Problem> {
-  const archived = await countArchived(db).catch(logUnavailable);
-  if (archived === 0 || (index !== null && index >= archived)) return new Problem('not-found');
-  return new Problem('not-found', {
+export async function entryNotFound(db: Queryable, index: number | null = null): Promise<ProblemError> {
+  const archived = await countArchived(db).catch(rethrowAsAuditUnavailable);
+  if (archived === 0 || (index !== null && index >= archived)) return new ProblemError('not-found');
+  return new ProblemError('not-found', {
     archived: {
       en: ` Entries up to ${archived - 1} were archived: ask the audit office for them.`,
       zh: `序号不大于 ${archived - 1} 的记录已归档，请向审计部门查询。`,

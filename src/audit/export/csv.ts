@@ -9,13 +9,13 @@ const risky = /^(?:'|[\s\p{Z}\p{C}"`]*[=+\-@＝＋－＠﹢﹣﹦﹫−\t\r\n])/
  * and so has one that begins with an apostrophe: whoever takes one leading apostrophe off has the value again.
  */
 export function csvRecord(cells: readonly string[]): string {
-  return `${cells.map((cell) => quote(neutralise(cell))).join(',')}\r\n`;
+  return `${cells.map((cell) => quoteCell(neutralise(cell))).join(',')}\r\n`;
 }
 
 function neutralise(cell: string): string {
   return risky.test(cell) ? `'${cell}` : cell;
 }
 
-function quote(cell: string): string {
+function quoteCell(cell: string): string {
   return /[",;\t\r\n']/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell;
 }

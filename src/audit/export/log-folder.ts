@@ -17,7 +17,7 @@ import {
   tilesOfLevel,
   tileWidth,
 } from '../../transparency/tiles.ts';
-import { findLastCheckpoint, LogFault, tileReader } from '../stored-log.ts';
+import { findLastCheckpoint, LogFaultError, tileReader } from '../stored-log.ts';
 
 const checkpointsAFile = 1000;
 
@@ -92,7 +92,7 @@ export async function exportLog(
 }
 
 function notWhole(error: unknown): never {
-  if (error instanceof LogFault) throw new UserError(error.message);
+  if (error instanceof LogFaultError) throw new UserError(error.message);
   throw error;
 }
 

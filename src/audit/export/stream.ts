@@ -19,13 +19,13 @@ import type { EntryFilter } from '../search/filter.ts';
 import { findEntries, listEntries, type EntryPage, type FoundEntry } from '../search/find-entries.ts';
 import { signNote } from '../../transparency/node/sign.ts';
 import { inclusionProver } from '../../transparency/tiles.ts';
-import { LogFault, tileReader, type PublishedCheckpoint, type Queryable } from '../stored-log.ts';
+import { LogFaultError, tileReader, type PublishedCheckpoint, type Queryable } from '../stored-log.ts';
 
 export interface Export {
   format: 'ndjson' | 'csv';
   filter: EntryFilter;
-  /** The filter as it is told, without plain ids: canonical JSON. */
-  told: string;
+  /** The filter as it is filterText, without plain ids: canonical JSON. */
+  filterText: string;
   /** Covers every entry of the export. */
   checkpoint: PublishedCheckpoint;
   /** The index below which it begins: the checkpoint's size, or where an earlier one was broken off. */
@@ -50,7 +50,7 @@ const pieceChars = 32 * 1024;
  * and the cursor of the next; the one whose `next` is null is the end, and what has none was broken off. A page is read
  * when the one before is taken, by statements of its own.
  *
- * @throws LogFault when an entry is not what the log holds
+ * @throws LogFaultError when an entry is not what the log holds
  */
 export async function* exportPages(
   { database, db }: { database: Database; db: Queryable },
@@ -64,10 +64,10 @@ export async function* exportPages(
   for (let before: number | null = below; before !== null;) {
     asked.beforePage();
     const page: EntryPage =
-      asked.told === '{}'
+      asked.filterText === '{}'
         ? await readPage({ database, db }, before)
         : await findEntries(database, filter, 'all', { before, limit: pageEntries });
-    // Entries may be archived at any time: what is told of is what no archive had when the page was read.
+    // Entries may be archived at any time: what is filterText of is what no archive had when the page was read.
     const archived = await countArchived(db);
     for (const found of page.entries) {
       if (found.index < archived) break;
@@ -88,7 +88,7 @@ export async function* exportPages(
       below,
       archived,
       count: chain.count(),
-      filter_digest: filterDigest(asked.told),
+      filter_digest: filterDigest(asked.filterText),
       digest: chain.digest(),
       size: checkpoint.size,
       root: encodeBase64(checkpoint.root),
@@ -108,7 +108,7 @@ function* piecesOf(lines: readonly string[]): Generator<string> {
   if (piece !== '') yield piece;
 }
 
-/** What no filter leaves needs no search. @throws LogFault when an entry is missing that is not archived */
+/** What no filter leaves needs no search. @throws LogFaultError when an entry is missing that is not archived */
 async function readPage(sources: { database: Database; db: Queryable }, before: number): Promise<EntryPage> {
   const { database, db } = sources;
   const archived = await countArchived(db);
@@ -118,15 +118,16 @@ async function readPage(sources: { database: Database; db: Queryable }, before: 
     const next = before - entries.length;
     return { entries, next: next <= archived ? null : next };
   } catch (error) {
-    if (error instanceof LogFault && (await countArchived(db)) > archived) return readPage(sources, before);
+    if (error instanceof LogFaultError && (await countArchived(db)) > archived)
+      return readPage(sources, before);
     throw error;
   }
 }
 
-/** @throws LogFault unless the bytes are canonical JSON, from which they can be made again, and have the leaf hash */
+/** @throws LogFaultError unless the bytes are canonical JSON, from which they can be made again, and have the leaf hash */
 function parseEntry({ index, bytes, leafHash: stored }: FoundEntry): Record<string, unknown> {
   if (!equalHashes(leafHash(bytes), stored))
-    throw new LogFault(`entry ${index} was altered: its bytes have another leaf hash`);
+    throw new LogFaultError(`entry ${index} was altered: its bytes have another leaf hash`);
   const text = bytes.toString();
   try {
     const entry = JSON.parse(text) as Record<string, unknown>;
@@ -134,7 +135,7 @@ function parseEntry({ index, bytes, leafHash: stored }: FoundEntry): Record<stri
   } catch {
     // Said below: a parser's message quotes the entry.
   }
-  throw new LogFault(`the bytes of entry ${index} are no entry`);
+  throw new LogFaultError(`the bytes of entry ${index} are no entry`);
 }
 
 /** How the parts of an export are written. */
@@ -144,9 +145,9 @@ interface Lines {
   manifest(manifest: Manifest, next: number | null): string;
 }
 
-function ndjsonLines({ told, below, checkpoint, cursorAt, signer }: Export): Lines {
+function ndjsonLines({ filterText, below, checkpoint, cursorAt, signer }: Export): Lines {
   return {
-    begin: () => `${headerLine(told, below, checkpoint.note)}\n`,
+    begin: () => `${headerLine(filterText, below, checkpoint.note)}\n`,
     entry({ index, bytes, leafHash: hash }, _entry, proof) {
       return `${entryLine({ index, leafHash: hash.toString('base64'), proof }, bytes.toString())}\n`;
     },
@@ -169,7 +170,7 @@ const memberColumns = (
 /** Excel takes a file without it for one in the machine's own encoding. */
 const byteOrderMark = '\uFEFF';
 
-function csvLines({ told, checkpoint, continues, cursorAt, signer }: Export): Lines {
+function csvLines({ filterText, checkpoint, continues, cursorAt, signer }: Export): Lines {
   return {
     begin: () =>
       continues ? '' : byteOrderMark + csvRecord(['record', 'index', 'leaf_hash', ...memberColumns]),
@@ -180,7 +181,7 @@ function csvLines({ told, checkpoint, continues, cursorAt, signer }: Export): Li
     manifest(manifest, next) {
       const cursor = next === null ? null : cursorAt(next);
       const signed = signedManifest(manifest, sign(manifest, signer), cursor);
-      const details = { ...signed, filter: JSON.parse(told) as object, checkpoint: checkpoint.note };
+      const details = { ...signed, filter: JSON.parse(filterText) as object, checkpoint: checkpoint.note };
       const empty = Array.from({ length: 2 + memberColumns.length - 1 }, () => '');
       return csvRecord(['manifest', ...empty, JSON.stringify(details)]);
     },

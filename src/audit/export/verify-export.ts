@@ -103,7 +103,7 @@ export async function verifyExport(
   return { entries, sizes, filter: JSON.parse(part.filter), from, findings, more };
 }
 
-type Find = (index: number | null, what: string) => void;
+type ReportFault = (index: number | null, what: string) => void;
 /** Holds a line against what it must be, byte by byte. */
 type As = (written: string) => void;
 
@@ -120,7 +120,12 @@ function readLine(line: string, number: number): Record<string, unknown> {
 function openPart(
   header: unknown,
   before: Part | null,
-  { number, verifiers, find, as }: { number: number; verifiers: readonly Verifier[]; find: Find; as: As },
+  {
+    number,
+    verifiers,
+    find,
+    as,
+  }: { number: number; verifiers: readonly Verifier[]; find: ReportFault; as: As },
 ): Part {
   const { format, filter: given, below, checkpoint: note } = (header ?? {}) as Record<string, unknown>;
   const filter = canonical(given);
@@ -153,7 +158,7 @@ function openPart(
 function checkEntry(
   part: Part,
   members: Record<string, unknown>,
-  { number, find, as }: { number: number; find: Find; as: As },
+  { number, find, as }: { number: number; find: ReportFault; as: As },
 ): void {
   const { index, leaf_hash: told, proof, entry } = members;
   const bytes = canonical(entry);
@@ -182,7 +187,7 @@ function checkEntry(
 function checkPage(
   part: Part,
   { manifest: given, next }: Record<string, unknown>,
-  { verifiers, find, as }: { verifiers: readonly Verifier[]; find: Find; as: As },
+  { verifiers, find, as }: { verifiers: readonly Verifier[]; find: ReportFault; as: As },
 ): void {
   const { note, ...told } = (given ?? {}) as Manifest & { note: unknown };
   const from = isIndex(told.from) ? told.from : part.last;

@@ -12,7 +12,7 @@ const stepEntries = 2000;
 export const maxHintEntries = 300_000;
 
 /** The exchanges that the rules look at: those of a time, of every department or of one. */
-export interface Looked {
+export interface HintSpan {
   from: Date;
   to: Date;
   consumer?: string | undefined;
@@ -27,19 +27,19 @@ export interface Looked {
  */
 export async function findHints(
   database: Database,
-  looked: Looked,
+  span: HintSpan,
   office: OfficeHours,
   { most = maxHintEntries, signal }: { most?: number; signal?: AbortSignal } = {},
 ): Promise<Hint[] | null> {
   const { rows } = await sql<Range & { entries: number; indexed: number }>`
     select r.*, coalesce((select index + 1 from audit.entry order by index desc limit 1), 0) as entries,
       audit.indexed() as indexed
-    from (${rangeOf(looked, null)}) r`.execute(database);
-  const { consumer } = looked;
+    from (${rangeOf(span, null)}) r`.execute(database);
+  const { consumer } = span;
   const { low, strays: anyStrays, entries, indexed } = rows[0]!;
   if (anyStrays.length === maxScanned) return null;
   const end = Math.min(rows[0]!.end, entries);
-  // What the search tables do not hold yet is looked through.
+  // What the search tables do not hold yet is span through.
   const tail = consumer === undefined ? low : Math.min(end, Math.max(low, indexed));
   const { own, strays } =
     consumer === undefined
@@ -49,7 +49,7 @@ export async function findHints(
   const watch = watchAll(office);
   for (const step of stepsOf({ low, end, strays }, own, tail)) {
     signal?.throwIfAborted();
-    for (const fact of await readFacts(database, looked, step)) watch.take(fact);
+    for (const fact of await readFacts(database, span, step)) watch.take(fact);
   }
   return watch.end();
 }
@@ -96,7 +96,7 @@ function stepsOf({ low, end, strays }: Range, own: number[], tail: number): RawB
   ];
 }
 
-interface Row {
+interface FactRow {
   index: number;
   at: Date;
   consumer: string;
@@ -112,10 +112,10 @@ interface Row {
 
 async function readFacts(
   database: Database,
-  { from, to, consumer }: Looked,
+  { from, to, consumer }: HintSpan,
   step: RawBuilder<unknown>,
 ): Promise<Fact[]> {
-  const { rows } = await sql<Row>`
+  const { rows } = await sql<FactRow>`
     select e.index, j."time" as at, j.consumer, j.official ->> 'id' as official, j.purpose, j."case" as case_no,
       j.outcome, j.operation, coalesce(cardinality(j.subjects), 0) as subjects,
       (j.details ->> 'run')::int as run, (j.details ->> 'absent')::int as absent
@@ -130,7 +130,7 @@ async function readFacts(
   return rows.map(readFact);
 }
 
-function readFact({ index, at, consumer, official, purpose, case_no, outcome, ...row }: Row): Fact {
+function readFact({ index, at, consumer, official, purpose, case_no, outcome, ...row }: FactRow): Fact {
   const { operation, subjects, run, absent } = row;
   return {
     index,

@@ -18,7 +18,7 @@ import {
 } from './watches.ts';
 import { type OfficeHours } from '../../base/office-hours.ts';
 
-interface Rule {
+interface HintRule {
   title: Text;
   text: Text;
   watch: (office: OfficeHours) => Watch;
@@ -74,7 +74,7 @@ export const rules = {
     },
     watch: watchAbsent,
   },
-} as const satisfies Record<RuleName, Rule>;
+} as const satisfies Record<RuleName, HintRule>;
 
 /** Whoever makes up names makes up as many hints: the largest of each rule are told. */
 const maxHintsEach = 100;

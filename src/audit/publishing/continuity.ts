@@ -5,7 +5,7 @@ import { equalHashes, type Hash } from '../../transparency/merkle.ts';
 import { NoteError, type Verifier } from '../../transparency/note.ts';
 import { ofAnySize } from '../../transparency/succession.ts';
 import { rootFromTiles, type ReadTile } from '../../transparency/tiles.ts';
-import { LogFault, type PublishedCheckpoint, type TreeState } from '../stored-log.ts';
+import { LogFaultError, type PublishedCheckpoint, type TreeState } from '../stored-log.ts';
 
 /** What the log must continue: the last checkpoint that was seen committed, in memory and in a file outside the database. */
 export interface Continuity {
@@ -13,7 +13,7 @@ export interface Continuity {
    * A log that lacks what was seen committed was put back to an earlier state; a checkpoint in it is whoever's who
    * could write there, and counts when it is signed, and true.
    *
-   * @throws LogFault when it is not so
+   * @throws LogFaultError when it is not so
    */
   check(state: TreeState, read: ReadTile): Promise<void>;
   /** From now on nothing that lacks it is believed, even while the file can't be written. */
@@ -34,16 +34,16 @@ export function openContinuity(keys: LogKeys, fileOf: (verifier: Verifier) => Ch
     kept ??= readKept();
     const size = last?.size ?? 0;
     if (entries < size)
-      throw new LogFault(`the log has ${entries} entries, and its last checkpoint is of ${size}`);
+      throw new LogFaultError(`the log has ${entries} entries, and its last checkpoint is of ${size}`);
     if (kept !== null && size < kept.size)
-      throw new LogFault(
+      throw new LogFaultError(
         `the log has ${entries} entries and a checkpoint of ${size}, and the one kept in ${file.path} is of ${kept.size}`,
       );
     if (last === null) return;
     if (kept?.size === size && equalHashes(kept.root, last.root)) return;
     const note = open(last.note, `the checkpoint of ${size} entries in the database`);
     if (note.size !== size || !equalHashes(note.root, last.root))
-      throw new LogFault(`the checkpoint of ${size} entries was altered: its note says something else`);
+      throw new LogFaultError(`the checkpoint of ${size} entries was altered: its note says something else`);
     if (kept !== null) await requireRoot(kept, read, `in ${file.path}`);
     await requireRoot(last, read, 'in the database');
   }
@@ -66,7 +66,7 @@ export function openContinuity(keys: LogKeys, fileOf: (verifier: Verifier) => Ch
       return openCheckpoint(note, verifiers);
     } catch (error) {
       if (!(error instanceof NoteError)) throw error;
-      throw new LogFault(`${what} is no checkpoint of this log: ${error.message}`);
+      throw new LogFaultError(`${what} is no checkpoint of this log: ${error.message}`);
     }
   }
 
@@ -85,12 +85,12 @@ export function openContinuity(keys: LogKeys, fileOf: (verifier: Verifier) => Ch
   return { check, keep, flush };
 }
 
-/** @throws LogFault when the first entries do not have the root of a checkpoint */
+/** @throws LogFaultError when the first entries do not have the root of a checkpoint */
 export async function requireRoot(
   checkpoint: { size: number; root: Hash },
   read: ReadTile,
   where: string,
 ): Promise<void> {
   if (!equalHashes(await rootFromTiles(checkpoint.size, read), checkpoint.root))
-    throw new LogFault(`the first ${checkpoint.size} entries are not those of the checkpoint ${where}`);
+    throw new LogFaultError(`the first ${checkpoint.size} entries are not those of the checkpoint ${where}`);
 }

@@ -7,7 +7,7 @@ import { findLastCheckpoint, type PublishedCheckpoint, type Queryable } from '..
 import {
   linkWitness,
   WitnessError,
-  WitnessObjection,
+  WitnessObjectionError,
   type Cosigned,
   type WitnessAddress,
   type WitnessLink,
@@ -58,11 +58,11 @@ export function startCosignStage(options: CosignOptions): CosignStage {
         failures = 0;
         onAsked();
       } catch (error) {
-        if (error instanceof WitnessObjection) object(link, error.message);
+        if (error instanceof WitnessObjectionError) object(link, error.message);
         else onFailure(link.verifier.name, error);
         failures++;
         // Where the database failed, nobody was asked.
-        if (error instanceof WitnessObjection || error instanceof WitnessError) onAsked();
+        if (error instanceof WitnessObjectionError || error instanceof WitnessError) onAsked();
       }
       const pause = Math.min(maxPauseMs, pauseMs * 2 ** failures);
       await sleep(pause, undefined, { signal: ended.signal }).catch(() => undefined);

@@ -10,7 +10,7 @@ import type { Verifier } from '../../transparency/note.ts';
 import { signCheckpoint } from '../../transparency/node/sign.ts';
 import { inTurn, rootFromTiles, tileWidth } from '../../transparency/tiles.ts';
 import {
-  LogFault,
+  LogFaultError,
   readLeafTiles,
   readTreeState,
   tileReader,
@@ -96,7 +96,7 @@ export function startPublishStage(options: PublishOptions): PublishStage {
   }
 
   function takeFailure(error: unknown): void {
-    if (error instanceof LogFault) {
+    if (error instanceof LogFaultError) {
       fault = error.message;
       onFault(fault);
       return;

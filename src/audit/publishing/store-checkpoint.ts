@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import type { Hash } from '../../transparency/merkle.ts';
 import { levelWidth, tileRoot, tileWidth, type ReadTile } from '../../transparency/tiles.ts';
-import { LogFault, type PublishedCheckpoint, type Queryable } from '../stored-log.ts';
+import { LogFaultError, type PublishedCheckpoint, type Queryable } from '../stored-log.ts';
 
 const dataCorrupted = 'XX001';
 const thinnedAtOnce = 1000;
@@ -39,7 +39,7 @@ export async function readFullTiles(
  * Keeps a checkpoint with the tiles that became full before it: the compare-and-swap of publishing, because no two
  * may continue the same one.
  *
- * @throws LogFault when other hashes stand in a tile's place
+ * @throws LogFaultError when other hashes stand in a tile's place
  * @param successions how many of the log's keys are known: a key that was succeeded meanwhile signs nothing
  * @throws pg.DatabaseError 23505 when another process was first
  */
@@ -60,7 +60,7 @@ export async function keepCheckpoint(
     });
   } catch (error) {
     const { code, message } = error as pg.DatabaseError;
-    if (code === dataCorrupted) throw new LogFault(message);
+    if (code === dataCorrupted) throw new LogFaultError(message);
     throw error;
   }
 }

@@ -24,7 +24,7 @@ export class WitnessError extends Error {
 }
 
 /** A witness says that it has seen what this log lacks. */
-export class WitnessObjection extends Error {
+export class WitnessObjectionError extends Error {
   override name = 'WitnessObjection';
 }
 
@@ -42,7 +42,7 @@ export interface WitnessLink {
    * Shows it a checkpoint, which it cosigns.
    *
    * @returns what it has cosigned: a later checkpoint where others have shown it one meanwhile
-   * @throws WitnessObjection when it has seen what this log lacks, WitnessError when it can't be reached or does not cosign
+   * @throws WitnessObjectionError when it has seen what this log lacks, WitnessError when it can't be reached or does not cosign
    */
   show(checkpoint: PublishedCheckpoint): Promise<Cosigned>;
 }
@@ -59,7 +59,7 @@ const hints: Record<number, string> = {
   404: ': it does not follow this log, or its address is another',
 };
 
-interface Answer {
+interface WitnessAnswer {
   status: number;
   type: string;
   text: string;
@@ -89,28 +89,28 @@ export function linkWitness(
         return { note: current.note, line: readCosignature(current.note, answer.text) };
       }
       if (answer.status === 422 && Math.min(seen, current.size) > 0)
-        throw new WitnessObjection(
+        throw new WitnessObjectionError(
           `the witness ${name} has seen a log of ${seen} entries, which the checkpoint of ${current.size} does not continue`,
         );
       if (answer.status !== 409)
         throw new WitnessError(`it answers ${answer.status}${hints[answer.status] ?? ''}`);
       const size = readSize(answer);
       if (size === current.size && seen === size)
-        throw new WitnessObjection(`the witness ${name} has seen another checkpoint of ${size} entries`);
+        throw new WitnessObjectionError(`the witness ${name} has seen another checkpoint of ${size} entries`);
       seen = size;
       if (size > current.size) current = await findLater(current, size);
     }
     throw new WitnessError('it is shown other checkpoints all the time');
   }
 
-  async function ask({ size, note }: PublishedCheckpoint): Promise<Answer> {
+  async function ask({ size, note }: PublishedCheckpoint): Promise<WitnessAnswer> {
     const oldSize = Math.min(seen, size);
     const proof =
       oldSize === 0 || oldSize === size ? [] : await proveConsistency(oldSize, size, tileReader(db, size));
     return post(formatAddCheckpoint({ oldSize, proof, note }));
   }
 
-  async function post(body: string): Promise<Answer> {
+  async function post(body: string): Promise<WitnessAnswer> {
     try {
       const response = await fetch(`${url}/add-checkpoint`, {
         method: 'POST',
@@ -136,12 +136,12 @@ export function linkWitness(
   async function findLater(current: PublishedCheckpoint, size: number): Promise<PublishedCheckpoint> {
     const last = await findLast();
     if (last !== null && last.size >= size) return last;
-    throw new WitnessObjection(
+    throw new WitnessObjectionError(
       `the log's last checkpoint is of ${current.size} entries, and the witness ${name} has seen one of ${size}`,
     );
   }
 
-  function readSize({ type, text }: Answer): number {
+  function readSize({ type, text }: WitnessAnswer): number {
     const size = Number(/^(0|[1-9]\d*)\n?$/.exec(text)?.[1]);
     if (!type.startsWith(sizeType) || !Number.isSafeInteger(size))
       throw new WitnessError('it answers 409 without its size');

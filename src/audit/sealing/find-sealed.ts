@@ -1,6 +1,6 @@
 import { countArchived } from '../archive/archived.ts';
 import type { WrappedKey } from './open.ts';
-import { LogFault, type Queryable, type StoredEntry } from '../stored-log.ts';
+import { LogFaultError, type Queryable, type StoredEntry } from '../stored-log.ts';
 
 /** An entry's sealed subjects, and all that the audit office needs beside its own key to open them. */
 export interface SealedSubjects {
@@ -22,7 +22,7 @@ const maxCandidates = 20;
 /**
  * The sealed subjects of an entry; null when it has none, and when the entry of its data key was archived, that.
  *
- * @throws LogFault when the entry of its data key is not to be found
+ * @throws LogFaultError when the entry of its data key is not to be found
  */
 export async function findSealed(
   db: Queryable,
@@ -32,10 +32,11 @@ export async function findSealed(
   const { id, sealed, data_key: dataKey, dataset } = entry;
   if (sealed === undefined) return null;
   if (![id, sealed, dataKey].every((value) => typeof value === 'string'))
-    throw new LogFault(`entry ${stored.index} has a seal that nobody can open`);
+    throw new LogFaultError(`entry ${stored.index} has a seal that nobody can open`);
   const wrapped = await findWrappedKey(db, { id: dataKey as string, before: stored.index });
   if (wrapped === null && (await countArchived(db)) > 0) return 'key-archived';
-  if (wrapped === null) throw new LogFault(`the data key of entry ${stored.index} is in no entry before it`);
+  if (wrapped === null)
+    throw new LogFaultError(`the data key of entry ${stored.index} is in no entry before it`);
   return {
     index: stored.index,
     entry: id as string,

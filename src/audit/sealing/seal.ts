@@ -1,6 +1,5 @@
 import {
   createCipheriv,
-  createPublicKey,
   createSecretKey,
   diffieHellman,
   generateKeyPairSync,
@@ -11,6 +10,7 @@ import {
 } from 'node:crypto';
 import { hostname } from 'node:os';
 import { keyId } from '../../base/keys.ts';
+import { rawPublicKey } from '../../transparency/node/sign.ts';
 import type { Entry } from '../entry.ts';
 
 /** A key that seals subjects for an hour in one process; only the audit office can open what it sealed. */
@@ -99,10 +99,4 @@ function wrapDataKey(key: Buffer, id: string, auditPublicKey: KeyObject): Record
     ephemeral: ephemeralPublic.toString('base64url'),
     wrapped: wrapped.toString('base64url'),
   };
-}
-
-/** The 32 bytes of an X25519 key's public half. */
-export function rawPublicKey(key: KeyObject): Buffer {
-  const publicKey = key.type === 'private' ? createPublicKey(key) : key;
-  return Buffer.from(publicKey.export({ format: 'jwk' }).x!, 'base64url');
 }

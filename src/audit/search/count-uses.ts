@@ -48,8 +48,8 @@ export async function countUses(
   const uses = new Map<string, Sum>();
   for (let next: number | null = low; next !== null;) {
     onProgress(next - low, end - low);
-    const step = await countStep(database, filter, next, end);
-    for (const row of step.rows) addUp(uses, row);
+    const step = await countNextUses(database, filter, next, end);
+    for (const row of step.rows) addToUses(uses, row);
     next = step.next;
   }
   return [...uses]
@@ -98,7 +98,7 @@ interface Counted {
 }
 
 /** Counts the next entries from an index on. `next` is where the step after it begins; null when this was the last. */
-async function countStep(
+async function countNextUses(
   database: Database,
   { dataset, version, field, from }: UseFilter,
   start: number,
@@ -149,7 +149,7 @@ interface Sum {
   fields: Map<string, number>;
 }
 
-function addUp(uses: Map<string, Sum>, { consumer, operation, field, count, last }: Counted): void {
+function addToUses(uses: Map<string, Sum>, { consumer, operation, field, count, last }: Counted): void {
   const sum = uses.get(consumer) ?? { exchanges: 0, last, operations: new Map(), fields: new Map() };
   uses.set(consumer, sum);
   if (last > sum.last) sum.last = last;

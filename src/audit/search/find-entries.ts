@@ -11,7 +11,7 @@ import {
   type Range,
   type Visibility,
 } from './filter.ts';
-import { LogFault } from '../stored-log.ts';
+import { LogFaultError } from '../stored-log.ts';
 
 export interface FoundEntry {
   index: number;
@@ -61,14 +61,14 @@ interface Found {
   scannedTo: number | null;
 }
 
-interface Row {
+interface EntryRow {
   index: number | null;
   bytes: Buffer | null;
   leaf_hash: Buffer | null;
   scanned_to: number | null;
 }
 
-function readFound(rows: readonly Row[]): Found {
+function readFound(rows: readonly EntryRow[]): Found {
   const entries = rows.flatMap(({ index, bytes, leaf_hash }) =>
     index === null ? [] : [{ index, bytes: bytes!, leafHash: leaf_hash! }],
   );
@@ -82,7 +82,7 @@ async function findInTail(
   visibility: Visibility,
   page: { before: number | null; limit: number },
 ): Promise<Found & { range: Range }> {
-  const { rows } = await sql<Row & Range>`
+  const { rows } = await sql<EntryRow & Range>`
     with bounds as materialized (
       select audit.indexed() as indexed, r.* from (${rangeOf(filter, page.before)}) r
     ), scanned as materialized (
@@ -110,7 +110,7 @@ async function findIndexed(
   limit: number,
 ): Promise<Found> {
   const scanned = sql`(${scan(filter, visibility, range)})`;
-  const { rows } = await sql<Row>`
+  const { rows } = await sql<EntryRow>`
     with found as materialized (
       select f.index from ${scanned} f
       where ${conditions(filter, visibility)} and ${namesSubject(filter)}
@@ -125,7 +125,7 @@ async function findIndexed(
 /**
  * All entries below an index, newest first, down to another or as many as fit a page.
  *
- * @throws LogFault when one is missing
+ * @throws LogFaultError when one is missing
  */
 export async function listEntries(database: Database, from: number, before: number): Promise<FoundEntry[]> {
   const { rows } = await sql<{ index: number; bytes: Buffer; leaf_hash: Buffer }>`
@@ -133,7 +133,7 @@ export async function listEntries(database: Database, from: number, before: numb
     database,
   );
   if (rows.length === 0 || rows.some(({ index }, i) => index !== before - 1 - i))
-    throw new LogFault(`an entry from ${from} to ${before - 1} is missing`);
+    throw new LogFaultError(`an entry from ${from} to ${before - 1} is missing`);
   return rows.map(({ index, bytes, leaf_hash: leafHash }) => ({ index, bytes, leafHash }));
 }
 

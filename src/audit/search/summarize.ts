@@ -36,7 +36,7 @@ export const maxEntries = 2_000_000;
 export const maxGroups = 10_000;
 
 /** What is counted: which entries, whose, by what, in which time zone. */
-export interface Question {
+export interface SummaryQuestion {
   filter: EntryFilter;
   visibility: Visibility;
   by: readonly Dimension[];
@@ -52,20 +52,20 @@ export interface Question {
  */
 export async function summarize(
   database: Database,
-  question: Question,
+  question: SummaryQuestion,
   signal?: AbortSignal,
 ): Promise<Group[] | TooMuch> {
   const groups = new Map<string, Group>();
   const indexed = await indexedUpTo(database);
   const steps = [countTail, countIndexed];
-  let looked = 0;
+  let scannedSoFar = 0;
   for (const count of steps)
     for (let before: number | null = null, ended = false; !ended;) {
       signal?.throwIfAborted();
       const step = await count(database, question, indexed, before);
-      looked += step.scanned;
-      if (looked > maxEntries) return 'entries';
-      for (const group of step.groups) addUp(groups, question.by, group);
+      scannedSoFar += step.scanned;
+      if (scannedSoFar > maxEntries) return 'entries';
+      for (const group of step.groups) addToGroup(groups, question.by, group);
       if (groups.size > maxGroups) return 'groups';
       ended = step.scannedTo === null;
       before = step.scannedTo;
@@ -74,13 +74,13 @@ export async function summarize(
 }
 
 /** What one statement counted; `scannedTo` is the index below which the next one goes on, null at the end. */
-interface Step {
+interface SummaryStep {
   groups: Group[];
   scanned: number;
   scannedTo: number | null;
 }
 
-type Row = Partial<Record<Dimension, string | null>> & {
+type CountRow = Partial<Record<Dimension, string | null>> & {
   entries: number | null;
   scanned: number;
   scanned_to: number | null;
@@ -93,25 +93,25 @@ async function indexedUpTo(database: Database): Promise<number> {
 
 async function countTail(
   database: Database,
-  question: Question,
+  question: SummaryQuestion,
   indexed: number,
   before: number | null,
-): Promise<Step> {
+): Promise<SummaryStep> {
   const { filter, visibility } = question;
   const scanned = sql`select f.* from audit.parsed f
     where f.index >= ${indexed} and f.index < ${endOf(before)}
     order by f.index desc limit ${maxScanned}`;
   const counted = sql`scanned f where ${conditions(filter, visibility)}
     and ${filter.subjectRefs === undefined ? sql`true` : sql`f.subjects && ${filter.subjectRefs}::text[]`}`;
-  return countStep(database, question, scanned, counted);
+  return countScanned(database, question, scanned, counted);
 }
 
 async function countIndexed(
   database: Database,
-  question: Question,
+  question: SummaryQuestion,
   indexed: number,
   before: number | null,
-): Promise<Step> {
+): Promise<SummaryStep> {
   const { filter, visibility } = question;
   const { rows } = await sql<Range>`
     select r.low, least(r."end", ${indexed}::bigint) as "end", r.strays from (${rangeOf(filter, before)}) r`.execute(
@@ -119,32 +119,32 @@ async function countIndexed(
   );
   const counted = sql`scanned f
     where ${conditions(filter, visibility)} and ${namesSubject(filter)}`;
-  return countStep(database, question, scan(filter, visibility, rows[0]!), counted);
+  return countScanned(database, question, scan(filter, visibility, rows[0]!), counted);
 }
 
-async function countStep(
+async function countScanned(
   database: Database,
-  { by, timeZone }: Question,
+  { by, timeZone }: SummaryQuestion,
   scanned: RawBuilder<unknown>,
   counted: RawBuilder<unknown>,
-): Promise<Step> {
+): Promise<SummaryStep> {
   const columns = sql.join(
     by.map((dimension) => sql`${valueOf(dimension, timeZone)} as ${sql.ref(dimension)}`),
   );
-  const { rows } = await sql<Row>`
+  const { rows } = await sql<CountRow>`
     with scanned as materialized (${scanned}), counted as (
       select ${columns}, count(*) as entries from ${counted} group by ${sql.join(by.map((_, i) => sql.lit(i + 1)))}
     )
     select c.*, s.scanned, s.scanned_to
     from (select count(*) as scanned, case when count(*) = ${maxScanned} then min(index) end as scanned_to
           from scanned) s left join counted c on true`.execute(database);
-  const { scanned: looked, scanned_to: scannedTo } = rows[0]!;
+  const { scanned: scannedSoFar, scanned_to: scannedTo } = rows[0]!;
   const groups = rows.flatMap((row) =>
     row.entries === null
       ? []
       : [{ ...Object.fromEntries(by.map((name) => [name, row[name] ?? null])), entries: row.entries }],
   );
-  return { groups, scanned: looked, scannedTo };
+  return { groups, scanned: scannedSoFar, scannedTo };
 }
 
 function valueOf(dimension: Dimension, timeZone: string): RawBuilder<unknown> {
@@ -157,7 +157,7 @@ function keyOf(by: readonly Dimension[], group: Group): string {
   return JSON.stringify(by.map((dimension) => group[dimension]));
 }
 
-function addUp(groups: Map<string, Group>, by: readonly Dimension[], group: Group): void {
+function addToGroup(groups: Map<string, Group>, by: readonly Dimension[], group: Group): void {
   const key = keyOf(by, group);
   const sum = groups.get(key);
   if (sum === undefined) groups.set(key, group);

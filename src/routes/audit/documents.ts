@@ -1,5 +1,5 @@
 import type { ErrorCode } from '../../base/error-table.ts';
-import { json, problems, ref, type Operation } from '../../http/openapi.ts';
+import { json, problems, ref, type OperationObject } from '../../http/openapi.ts';
 import { entryKinds } from '../../audit/entry.ts';
 import { pendingResponse, proofExample } from './log-documents.ts';
 
@@ -90,7 +90,7 @@ export const officialParameter = {
   example: 'auditor-7',
 };
 
-export const entryOperation: Operation = {
+export const entryOperation: OperationObject = {
   operationId: 'getEntry',
   summary: 'One entry of the audit log, with the proof that the log holds it',
   description:
@@ -162,7 +162,7 @@ export const searchProblems: ErrorCode[] = [
   'overloaded',
 ];
 
-export const searchOperation: Operation = {
+export const searchOperation: OperationObject = {
   operationId: 'searchEntries',
   summary: 'Search the audit log, newest entries first',
   description:

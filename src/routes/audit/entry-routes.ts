@@ -1,8 +1,8 @@
 import type { FastifyInstance } from 'fastify';
 import { answer } from '../answer.ts';
-import { Problem } from '../../base/errors.ts';
+import { ProblemError } from '../../base/errors.ts';
 import { requireLiveClient } from '../../identity/access-token.ts';
-import { documented } from '../../http/openapi.ts';
+import { routeSchema } from '../../http/openapi.ts';
 import { entryNotFound } from '../../audit/archive/archived.ts';
 import { entryOperation } from './documents.ts';
 import { encodeQuery, readOfficial } from '../look.ts';
@@ -11,7 +11,12 @@ import { answerLater, maxWaitMs, type ReceiptRoutesOptions } from './receipt-rou
 import { awaitCheckpoint, proveEntry } from '../../audit/prove-entry.ts';
 import { recordUnderAuthority } from '../../audit/record.ts';
 import { visibilityOf } from './search-routes.ts';
-import { findEntry, LogFault, logUnavailable, type StoredEntry } from '../../audit/stored-log.ts';
+import {
+  findEntry,
+  LogFaultError,
+  rethrowAsAuditUnavailable,
+  type StoredEntry,
+} from '../../audit/stored-log.ts';
 
 /** The route by which whoever may search the log gets one entry of it, with its proof. The look is an entry itself. */
 export function registerEntryRoutes(scope: FastifyInstance, options: ReceiptRoutesOptions): void {
@@ -24,7 +29,7 @@ export function registerEntryRoutes(scope: FastifyInstance, options: ReceiptRout
         visibilityOf(admit(request, reply));
         done();
       },
-      schema: documented(entryOperation),
+      schema: routeSchema(entryOperation),
     },
     async (request, reply) => {
       const token = tokens.verify(request.headers.authorization);
@@ -32,12 +37,12 @@ export function registerEntryRoutes(scope: FastifyInstance, options: ReceiptRout
       const official = readOfficial(request);
       requireLiveClient(authority.current(), token);
       const index = /^(0|[1-9]\d{0,15})$/.test(request.params.index) ? Number(request.params.index) : null;
-      const stored = index === null ? null : await findEntry(db, index).catch(logUnavailable);
+      const stored = index === null ? null : await findEntry(db, index).catch(rethrowAsAuditUnavailable);
       if (stored === null) throw await entryNotFound(db, index ?? Infinity);
       const entry = readEntry(stored);
-      if (!maySee(visibility, entry)) throw new Problem('not-found');
+      if (!maySee(visibility, entry)) throw new ProblemError('not-found');
 
-      const checkpoint = await awaitCheckpoint(db, stored.index, maxWaitMs).catch(logUnavailable);
+      const checkpoint = await awaitCheckpoint(db, stored.index, maxWaitMs).catch(rethrowAsAuditUnavailable);
       if (checkpoint === null) return answerLater(reply);
       // Nothing was shown before, and nothing is shown that is not on the record.
       await recordUnderAuthority(log, authority, (current) => {
@@ -47,7 +52,7 @@ export function registerEntryRoutes(scope: FastifyInstance, options: ReceiptRout
         return Promise.resolve({ leaf, result: undefined });
       });
       const note = cosigned(checkpoint.note);
-      const proof = await proveEntry(db, stored, { ...checkpoint, note }).catch(logUnavailable);
+      const proof = await proveEntry(db, stored, { ...checkpoint, note }).catch(rethrowAsAuditUnavailable);
       return answer(reply, {
         index: stored.index,
         leaf_hash: stored.leafHash.toString('base64'),
@@ -58,7 +63,7 @@ export function registerEntryRoutes(scope: FastifyInstance, options: ReceiptRout
   );
 }
 
-/** @throws Problem audit-unavailable when its bytes are no entry */
+/** @throws ProblemError audit-unavailable when its bytes are no entry */
 export function readEntry({ index, bytes }: StoredEntry): Record<string, unknown> {
   try {
     const entry: unknown = JSON.parse(bytes.toString());
@@ -66,7 +71,7 @@ export function readEntry({ index, bytes }: StoredEntry): Record<string, unknown
   } catch {
     // Said below.
   }
-  return logUnavailable(new LogFault(`the bytes of entry ${index} are no entry`));
+  return rethrowAsAuditUnavailable(new LogFaultError(`the bytes of entry ${index} are no entry`));
 }
 
 /** What belongs to others is not there. */

@@ -1,4 +1,4 @@
-import { problems, ref, type Operation } from '../../http/openapi.ts';
+import { problems, ref, type OperationObject } from '../../http/openapi.ts';
 import { filterProperties, searchBodySchema, searchOperation } from './documents.ts';
 
 /** The body of an export: the filters of a search. */
@@ -46,7 +46,7 @@ const ndjsonExample = [
   { manifest, next: null },
 ];
 
-export const exportOperation: Operation = {
+export const exportOperation: OperationObject = {
   operationId: 'exportEntries',
   summary: 'Entries of the audit log as a file, newest first, with what proves them',
   description:

@@ -3,9 +3,9 @@ import type { KeyObject } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
 import { openIndex, sealIndex } from '../../http/cursor.ts';
 import type { Database } from '../../db/database.ts';
-import { Problem } from '../../base/errors.ts';
+import { ProblemError } from '../../base/errors.ts';
 import { requireLiveClient, requireScope } from '../../identity/access-token.ts';
-import { documented } from '../../http/openapi.ts';
+import { routeSchema } from '../../http/openapi.ts';
 import { canonicalJson } from '../../base/canonical-json.ts';
 import { exportBodySchema, exportOperation } from './export-documents.ts';
 import { exportPages } from '../../audit/export/stream.ts';
@@ -17,8 +17,8 @@ import { recordUnderAuthority } from '../../audit/record.ts';
 import {
   findLastCheckpoint,
   findLastEntry,
-  LogFault,
-  logUnavailable,
+  LogFaultError,
+  rethrowAsAuditUnavailable,
   type PublishedCheckpoint,
 } from '../../audit/stored-log.ts';
 import { invalidBody } from '../../http/validation.ts';
@@ -54,7 +54,7 @@ export function registerExportRoutes(scope: FastifyInstance, options: ExportRout
         requireScope(admit(request, reply), 'audit');
         done();
       },
-      schema: documented(exportOperation, { body: exportBodySchema }),
+      schema: routeSchema(exportOperation, { body: exportBodySchema }),
     },
     async (request, reply) => {
       const token = tokens.verify(request.headers.authorization);
@@ -66,7 +66,7 @@ export function registerExportRoutes(scope: FastifyInstance, options: ExportRout
       const told = canonicalJson(describeFilter(filter, secrets));
       const cursorScope = canonicalJson({ client: token.clientId, export: format, filter: told });
       const from = after === null ? null : getIndex(cursorScope, after);
-      if (running >= maxExports) throw new Problem('overloaded');
+      if (running >= maxExports) throw new ProblemError('overloaded');
       running++;
       const stalled = setTimeout(() => reply.raw.destroy(), maxStallMs);
       finished(reply.raw, () => {
@@ -74,7 +74,7 @@ export function registerExportRoutes(scope: FastifyInstance, options: ExportRout
         running--;
       });
 
-      const checkpoint = await getCheckpoint(from).catch(logUnavailable);
+      const checkpoint = await getCheckpoint(from).catch(rethrowAsAuditUnavailable);
       const below = from ?? checkpoint.size;
       await recordUnderAuthority(log, authority, (current) => {
         requireLiveClient(current, token);
@@ -92,7 +92,7 @@ export function registerExportRoutes(scope: FastifyInstance, options: ExportRout
         {
           format,
           filter,
-          told,
+          filterText: told,
           checkpoint: { ...checkpoint, note: cosigned(checkpoint.note) },
           below,
           continues: from !== null,
@@ -115,7 +115,7 @@ export function registerExportRoutes(scope: FastifyInstance, options: ExportRout
     },
   );
 
-  /** @throws Problem invalid-request */
+  /** @throws ProblemError invalid-request */
   function getIndex(cursorScope: string, cursor: string): number {
     const index = openIndex(secrets.cursorKey, cursorScope, cursor, now());
     if (index !== null) return index;
@@ -126,21 +126,23 @@ export function registerExportRoutes(scope: FastifyInstance, options: ExportRout
     throw invalidBody('#/after', detail);
   }
 
-  /** The checkpoint at which an export begins: it covers what there is now, where one comes soon. @throws LogFault */
+  /** The checkpoint at which an export begins: it covers what there is now, where one comes soon. @throws LogFaultError */
   async function getCheckpoint(below: number | null): Promise<PublishedCheckpoint> {
     const newest = below === null ? await findLastEntry(db) : below - 1;
     const covering = newest === null ? null : await awaitCheckpoint(db, newest, maxWaitMs);
     const checkpoint = covering ?? (await findLastCheckpoint(db));
-    if (checkpoint === null) throw new LogFault('the log has no checkpoint yet');
+    if (checkpoint === null) throw new LogFaultError('the log has no checkpoint yet');
     if (below !== null && checkpoint.size < below)
-      throw new LogFault(`the last checkpoint has ${checkpoint.size} entries, and an export had ${below}`);
+      throw new LogFaultError(
+        `the last checkpoint has ${checkpoint.size} entries, and an export had ${below}`,
+      );
     return checkpoint;
   }
 }
 
 function refused(error: unknown): never {
-  if (error instanceof Problem) throw error;
-  return logUnavailable(error);
+  if (error instanceof ProblemError) throw error;
+  return rethrowAsAuditUnavailable(error);
 }
 
 async function* startingWith(

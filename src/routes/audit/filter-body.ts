@@ -1,6 +1,6 @@
 import type { Catalogue } from '../../catalogue/catalogue.ts';
 import { isCalendarDate, mayHoldId } from '../../catalogue/formats.ts';
-import { Problem } from '../../base/errors.ts';
+import { ProblemError } from '../../base/errors.ts';
 import { isCleanText } from '../../http/headers.ts';
 import { invalidBody } from '../../http/validation.ts';
 import { subjectRef, type LogSecrets } from '../../audit/subjects.ts';
@@ -27,7 +27,7 @@ interface Seer {
   scopes: readonly string[];
 }
 
-/** Makes a body's filter. @throws Problem invalid-request, invalid-id */
+/** Makes a body's filter. @throws ProblemError invalid-request, invalid-id */
 export type FilterReader = (body: FilterBody, token: Seer) => EntryFilter;
 
 /** What reads filters: checks what a schema can't say, and hashes the subject, whose plain id goes no further. */
@@ -47,7 +47,7 @@ export function createFilterReader(catalogue: Catalogue, secrets: LogSecrets): F
         zh: '按 subject 查询时必须给出其数据集',
       });
     if (subject !== undefined && !known!.mayHaveId(subject))
-      throw new Problem('invalid-id', { format: known!.fields.get(known!.key)!.schema.format ?? 'id' });
+      throw new ProblemError('invalid-id', { format: known!.fields.get(known!.key)!.schema.format ?? 'id' });
     for (const member of ['official', 'case'] as const)
       if (!isCleanText(body[member] ?? ''))
         throw invalidBody(`#/${member}`, {
@@ -71,7 +71,7 @@ export function createFilterReader(catalogue: Catalogue, secrets: LogSecrets): F
   };
 }
 
-/** @throws Problem invalid-request when there is no such time */
+/** @throws ProblemError invalid-request when there is no such time */
 export function readTime(pointer: string, value: string | undefined): Date | undefined {
   if (value === undefined) return undefined;
   const time = new Date(value);

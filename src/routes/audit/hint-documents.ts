@@ -1,4 +1,4 @@
-import { json, problems, ref, type Operation } from '../../http/openapi.ts';
+import { json, problems, ref, type OperationObject } from '../../http/openapi.ts';
 import { code, officialParameter, searchProblems, time } from './documents.ts';
 import { maxHintEntries } from '../../audit/hints/find-hints.ts';
 import { rules } from '../../audit/hints/rules.ts';
@@ -41,7 +41,7 @@ const examples: Record<keyof typeof hintsQuerySchema.properties, string> = {
   consumer: 'civil-affairs',
 };
 
-export const hintsOperation: Operation = {
+export const hintsOperation: OperationObject = {
   operationId: 'listHints',
   summary: 'What in the audit log an auditor should look at',
   description:

@@ -1,9 +1,9 @@
 import type { FastifyInstance } from 'fastify';
 import { answer } from '../answer.ts';
-import { type Problem, storeUnavailable } from '../../base/errors.ts';
+import { type ProblemError, rethrowAsStoreUnavailable } from '../../base/errors.ts';
 import type { Gate } from '../../http/gate.ts';
 import { requireLiveClient, requireScope } from '../../identity/access-token.ts';
-import { documented } from '../../http/openapi.ts';
+import { routeSchema } from '../../http/openapi.ts';
 import { languageOf } from '../../http/problem.ts';
 import { readTime } from './filter-body.ts';
 import { hintsOperation, hintsQuerySchema, maxSpanDays } from './hint-documents.ts';
@@ -35,7 +35,7 @@ export function registerHintRoutes(
         longLooks.check();
         done();
       },
-      schema: documented(hintsOperation, { querystring: hintsQuerySchema }),
+      schema: routeSchema(hintsOperation, { querystring: hintsQuerySchema }),
     },
     async (request, reply) => {
       const token = tokens.verify(request.headers.authorization);
@@ -48,7 +48,7 @@ export function registerHintRoutes(
       const { consumer } = request.query;
       const hints = await longLooks
         .run(reply.raw, (gone) => findHints(database, { from, to, consumer }, office, { signal: gone }))
-        .catch(storeUnavailable);
+        .catch(rethrowAsStoreUnavailable);
       if (hints === null) throw tooManyEntries(consumer);
 
       await recordUnderAuthority(log, authority, (current) => {
@@ -60,12 +60,12 @@ export function registerHintRoutes(
       });
       const language = languageOf(request);
       reply.headers({ 'content-language': language, vary: 'Accept-Language' });
-      return answer(reply, { items: hints.map((hint) => present(hint, language)), next: null });
+      return answer(reply, { items: hints.map((hint) => presentHint(hint, language)), next: null });
     },
   );
 }
 
-function present({ rule, from, to, ...hint }: Hint, language: 'en' | 'zh'): object {
+function presentHint({ rule, from, to, ...hint }: Hint, language: 'en' | 'zh'): object {
   const { title, text } = rules[rule];
   return {
     rule,
@@ -77,14 +77,14 @@ function present({ rule, from, to, ...hint }: Hint, language: 'en' | 'zh'): obje
   };
 }
 
-function badSpan(): Problem {
+function badSpan(): ProblemError {
   return invalidBody('#/from', {
     en: `must be before the end, and at most ${maxSpanDays} days before it`,
     zh: `必须早于结束时间，且不超过 ${maxSpanDays} 天`,
   });
 }
 
-function tooManyEntries(consumer: string | undefined): Problem {
+function tooManyEntries(consumer: string | undefined): ProblemError {
   const [en, zh] =
     consumer === undefined
       ? ['name a shorter time, or one department', '请缩短时间，或只查看一个部门']

@@ -1,4 +1,4 @@
-import { json, problems, ref, type Operation } from '../../http/openapi.ts';
+import { json, problems, ref, type OperationObject } from '../../http/openapi.ts';
 
 const bytes = { type: 'string', format: 'binary' };
 const immutable = {
@@ -20,7 +20,7 @@ const tileNumber = (what: string): object =>
     '000.p/5',
   );
 
-export const checkpointOperation: Operation = {
+export const checkpointOperation: OperationObject = {
   operationId: 'getCheckpoint',
   summary: 'The newest signed checkpoint of the audit log (C2SP tlog-checkpoint)',
   description:
@@ -46,7 +46,7 @@ export const checkpointOperation: Operation = {
   },
 };
 
-export const tileOperation: Operation = {
+export const tileOperation: OperationObject = {
   operationId: 'getTile',
   summary: 'Hashes of the audit log, 256 at a time (C2SP tlog-tiles)',
   tags: ['Log'],
@@ -70,7 +70,7 @@ export const tileOperation: Operation = {
   },
 };
 
-export const bundleOperation: Operation = {
+export const bundleOperation: OperationObject = {
   operationId: 'getEntryBundle',
   summary: 'Entries of the audit log, 256 at a time, for auditors (C2SP tlog-tiles)',
   description: 'What a client reads in a minute is one entry itself, which tells where it began.',
@@ -165,7 +165,7 @@ const receiptText =
   'For the consumer, the provider, and auditors, refusals included; what belongs to others is 404. Waits up to two ' +
   'seconds for the checkpoint that covers the entry. A look at an exchange of others is an entry itself.';
 
-export const receiptOperation: Operation = {
+export const receiptOperation: OperationObject = {
   operationId: 'getReceipt',
   summary: "An exchange's entry, with the proof that the log holds it",
   description: receiptText,
@@ -196,7 +196,7 @@ export const receiptOperation: Operation = {
   },
 };
 
-export const receiptFileOperation: Operation = {
+export const receiptFileOperation: OperationObject = {
   operationId: 'getReceiptProof',
   summary: 'The proof of a receipt alone, as a file',
   description: receiptText,

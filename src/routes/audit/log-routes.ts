@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { Problem } from '../../base/errors.ts';
+import { ProblemError } from '../../base/errors.ts';
 import type { Admit } from '../../identity/admission.ts';
 import {
   requireLiveClient,
@@ -8,7 +8,7 @@ import {
   type Tokens,
 } from '../../identity/access-token.ts';
 import type { AuthorityView } from '../../grants/authority.ts';
-import { documented } from '../../http/openapi.ts';
+import { routeSchema } from '../../http/openapi.ts';
 import { countArchived, entryNotFound } from '../../audit/archive/archived.ts';
 import type { Appender } from '../../audit/append.ts';
 import { bundleOperation, checkpointOperation, tileOperation } from './log-documents.ts';
@@ -20,7 +20,7 @@ import { encodeBundle } from '../../transparency/tiles-source.ts';
 import { levelWidth, parseTilePath, tileWidth } from '../../transparency/tiles.ts';
 import {
   findLastCheckpoint,
-  logUnavailable,
+  rethrowAsAuditUnavailable,
   readEntries,
   tileReader,
   type Queryable,
@@ -47,20 +47,20 @@ export function registerLogRoutes(
   const enterLook = createBundleLooks({ log, authority, now });
   let opened: { note: string; size: number } | null = null;
 
-  scope.get('/log/checkpoint', { schema: documented(checkpointOperation) }, async (_request, reply) => {
+  scope.get('/log/checkpoint', { schema: routeSchema(checkpointOperation) }, async (_request, reply) => {
     const { note } = await getCheckpoint();
     return reply.type('text/plain; charset=utf-8').header('cache-control', 'no-cache').send(cosigned(note));
   });
 
   scope.get<{ Params: { level: string; '*': string } }>(
     '/log/tile/:level/*',
-    { schema: documented(tileOperation) },
+    { schema: routeSchema(tileOperation) },
     async ({ params }, reply) => {
       const tile = parseTilePath(`${params.level}/${params['*']}`);
-      if (tile === null || tile.kind === 'entries') throw new Problem('not-found');
+      if (tile === null || tile.kind === 'entries') throw new ProblemError('not-found');
       const { kind: level, n, width } = tile;
       const size = await getSizeWith(level, n * tileWidth + width);
-      const hashes = await tileReader(db, size)({ level, n, width }).catch(logUnavailable);
+      const hashes = await tileReader(db, size)({ level, n, width }).catch(rethrowAsAuditUnavailable);
       return sendImmutable(reply, 'public', Buffer.from(hashes));
     },
   );
@@ -74,15 +74,16 @@ export function registerLogRoutes(
         requireLiveClient(authority.current(), token);
         done();
       },
-      schema: documented(bundleOperation),
+      schema: routeSchema(bundleOperation),
     },
     async (request, reply) => {
       const bundle = parseTilePath(`entries/${request.params['*']}`);
-      if (bundle === null) throw new Problem('not-found');
+      if (bundle === null) throw new ProblemError('not-found');
       const first = bundle.n * tileWidth;
       await getSizeWith(0, first + bundle.width);
-      if (first < (await countArchived(db).catch(logUnavailable))) throw await entryNotFound(db, first);
-      const entries = await readEntries(db, first, first + bundle.width).catch(logUnavailable);
+      if (first < (await countArchived(db).catch(rethrowAsAuditUnavailable)))
+        throw await entryNotFound(db, first);
+      const entries = await readEntries(db, first, first + bundle.width).catch(rethrowAsAuditUnavailable);
       await enterLook(request, tokens.verify(request.headers.authorization), first);
       return sendImmutable(reply, 'private', Buffer.from(encodeBundle(entries).buffer));
     },
@@ -90,8 +91,8 @@ export function registerLogRoutes(
 
   /** The newest checkpoint: a row in the database counts when this log's key has signed it. */
   async function getCheckpoint(): Promise<{ note: string; size: number }> {
-    const last = await findLastCheckpoint(db).catch(logUnavailable);
-    if (last === null) throw new Problem('not-found');
+    const last = await findLastCheckpoint(db).catch(rethrowAsAuditUnavailable);
+    if (last === null) throw new ProblemError('not-found');
     if (opened?.note === last.note) return opened;
     try {
       opened = { note: last.note, size: openCheckpoint(last.note, keys.all()).size };
@@ -107,14 +108,14 @@ export function registerLogRoutes(
       await keys.refresh(db);
       return { note, size: openCheckpoint(note, keys.all()).size };
     } catch (error) {
-      throw new Problem('audit-unavailable', {}, { cause: error });
+      throw new ProblemError('audit-unavailable', {}, { cause: error });
     }
   }
 
   /** The size of the checkpoint that covers so many hashes of a level: nobody sees a tile that may still change. */
   async function getSizeWith(level: number, hashes: number): Promise<number> {
     const { size } = await getCheckpoint();
-    if (hashes > levelWidth(size, level)) throw new Problem('not-found');
+    if (hashes > levelWidth(size, level)) throw new ProblemError('not-found');
     return size;
   }
 }
@@ -132,7 +133,7 @@ const minuteMs = 60_000;
  * Puts on the record who reads the log bundle by bundle: a verifier reads all of it, so one entry stands for what a
  * client reads in a minute, and tells where it began.
  *
- * @returns what resolves once the look is in the log; it throws Problem audit-unavailable when it can't be
+ * @returns what resolves once the look is in the log; it throws ProblemError audit-unavailable when it can't be
  */
 function createBundleLooks({
   log,

@@ -1,4 +1,4 @@
-import { json, problems, ref, type Operation } from '../../http/openapi.ts';
+import { json, problems, ref, type OperationObject } from '../../http/openapi.ts';
 import { officialParameter } from './documents.ts';
 
 /** The body of an opening. */
@@ -35,7 +35,7 @@ const example = {
 
 const text = (description: string): object => ({ type: 'string', description });
 
-export const openOperation: Operation = {
+export const openOperation: OperationObject = {
   operationId: 'openEntry',
   summary: 'Whom an entry was about, sealed for the audit office',
   description:

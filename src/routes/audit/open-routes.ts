@@ -1,10 +1,10 @@
 import type { FastifyInstance } from 'fastify';
 import { answer } from '../answer.ts';
 import { checkSaid } from '../../catalogue/recorded-text.ts';
-import { Problem } from '../../base/errors.ts';
+import { ProblemError } from '../../base/errors.ts';
 import { isCleanText } from '../../http/headers.ts';
 import { requireLiveClient, requireScope } from '../../identity/access-token.ts';
-import { documented } from '../../http/openapi.ts';
+import { routeSchema } from '../../http/openapi.ts';
 import { invalidBody } from '../../http/validation.ts';
 import { entryNotFound } from '../../audit/archive/archived.ts';
 import { readEntry } from './entry-routes.ts';
@@ -13,7 +13,7 @@ import { encodeOpening, readOfficial } from '../look.ts';
 import type { ReceiptRoutesOptions } from './receipt-routes.ts';
 import { recordUnderAuthority } from '../../audit/record.ts';
 import { findSealed } from '../../audit/sealing/find-sealed.ts';
-import { findEntry, logUnavailable } from '../../audit/stored-log.ts';
+import { findEntry, rethrowAsAuditUnavailable } from '../../audit/stored-log.ts';
 
 /**
  * The route by which an auditor gets whom an entry was about, still sealed. Why is written down, and is an entry
@@ -29,7 +29,7 @@ export function registerOpenRoutes(scope: FastifyInstance, options: ReceiptRoute
         requireScope(admit(request, reply), 'audit');
         done();
       },
-      schema: documented(openOperation, { body: openBodySchema }),
+      schema: routeSchema(openOperation, { body: openBodySchema }),
     },
     async (request, reply) => {
       const token = tokens.verify(request.headers.authorization);
@@ -38,11 +38,11 @@ export function registerOpenRoutes(scope: FastifyInstance, options: ReceiptRoute
       requireLiveClient(authority.current(), token);
       const { index } = request.params;
       const asked = /^(0|[1-9]\d{0,15})$/.test(index) ? Number(index) : null;
-      const stored = asked === null ? null : await findEntry(db, asked).catch(logUnavailable);
+      const stored = asked === null ? null : await findEntry(db, asked).catch(rethrowAsAuditUnavailable);
       if (stored === null) throw await entryNotFound(db, asked ?? Infinity);
-      const sealed = await findSealed(db, stored, readEntry(stored)).catch(logUnavailable);
+      const sealed = await findSealed(db, stored, readEntry(stored)).catch(rethrowAsAuditUnavailable);
       if (sealed === 'key-archived') throw await entryNotFound(db);
-      if (sealed === null) throw new Problem('nothing-sealed', { index });
+      if (sealed === null) throw new ProblemError('nothing-sealed', { index });
 
       const recorded = await recordUnderAuthority(log, authority, (current) => {
         requireLiveClient(current, token);
@@ -57,7 +57,7 @@ export function registerOpenRoutes(scope: FastifyInstance, options: ReceiptRoute
 
 const minReasonLength = 10;
 
-/** @throws Problem invalid-request when nothing is said, what is said is no text, or holds an id */
+/** @throws ProblemError invalid-request when nothing is said, what is said is no text, or holds an id */
 function readReason(reason: string): string {
   const text = reason.trim();
   const said = text.match(/[\p{L}\p{N}]/gu)?.length ?? 0;

@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { AuthorityView } from '../../grants/authority.ts';
 import type { Admit } from '../../identity/admission.ts';
 import { requireLiveClient, type AccessToken, type Tokens } from '../../identity/access-token.ts';
-import { documented } from '../../http/openapi.ts';
+import { routeSchema } from '../../http/openapi.ts';
 import type { Appender } from '../../audit/append.ts';
 import { entryNotFound } from '../../audit/archive/archived.ts';
 import type { LogSecrets } from '../../audit/subjects.ts';
@@ -10,7 +10,7 @@ import { receiptFileOperation, receiptOperation } from './log-documents.ts';
 import { encodeQuery, readOfficial } from '../look.ts';
 import { awaitCheckpoint, findExchange, proveEntry, type StoredExchange } from '../../audit/prove-entry.ts';
 import { recordUnderAuthority } from '../../audit/record.ts';
-import { logUnavailable, type Queryable } from '../../audit/stored-log.ts';
+import { rethrowAsAuditUnavailable, type Queryable } from '../../audit/stored-log.ts';
 
 export interface ReceiptRoutesOptions {
   db: Queryable;
@@ -29,7 +29,7 @@ export const maxWaitMs = 2000;
 const retryAfterSeconds = 1;
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
-interface Receipt {
+interface ReceiptBody {
   exchange: StoredExchange;
   /** Null while no checkpoint covers the entry. */
   proof: string | null;
@@ -47,7 +47,7 @@ export function registerReceiptRoutes(scope: FastifyInstance, options: ReceiptRo
 
   scope.get<{ Params: { exchange: string } }>(
     '/v1/exchanges/:exchange/receipt',
-    { onRequest, schema: documented(receiptOperation) },
+    { onRequest, schema: routeSchema(receiptOperation) },
     async (request, reply) => {
       const { exchange, proof, own } = await findReceipt(request);
       if (proof === null) return answerLater(reply);
@@ -61,7 +61,7 @@ export function registerReceiptRoutes(scope: FastifyInstance, options: ReceiptRo
 
   scope.get<{ Params: { exchange: string } }>(
     '/v1/exchanges/:exchange/receipt.tlog-proof',
-    { onRequest, schema: documented(receiptFileOperation) },
+    { onRequest, schema: routeSchema(receiptFileOperation) },
     async (request, reply) => {
       const { proof } = await findReceipt(request);
       if (proof === null) return answerLater(reply);
@@ -73,19 +73,21 @@ export function registerReceiptRoutes(scope: FastifyInstance, options: ReceiptRo
     },
   );
 
-  async function findReceipt(request: FastifyRequest<{ Params: { exchange: string } }>): Promise<Receipt> {
+  async function findReceipt(
+    request: FastifyRequest<{ Params: { exchange: string } }>,
+  ): Promise<ReceiptBody> {
     const token = tokens.verify(request.headers.authorization);
     requireLiveClient(authority.current(), token);
     const { exchange: id } = request.params;
-    const exchange = uuid.test(id) ? await findExchange(db, id).catch(logUnavailable) : null;
+    const exchange = uuid.test(id) ? await findExchange(db, id).catch(rethrowAsAuditUnavailable) : null;
     // Of what belongs to others the same is said as of what is not there.
     if (exchange === null || !maySee(token, exchange)) throw await entryNotFound(db);
     const own = token.scopes.includes('exchange') && exchange.consumer === token.department;
-    const checkpoint = await awaitCheckpoint(db, exchange.index, maxWaitMs).catch(logUnavailable);
+    const checkpoint = await awaitCheckpoint(db, exchange.index, maxWaitMs).catch(rethrowAsAuditUnavailable);
     if (checkpoint === null) return { exchange, proof: null, own };
     if (!own) await enterQuery(request, token, id);
     const note = cosigned(checkpoint.note);
-    const proof = await proveEntry(db, exchange, { ...checkpoint, note }).catch(logUnavailable);
+    const proof = await proveEntry(db, exchange, { ...checkpoint, note }).catch(rethrowAsAuditUnavailable);
     return { exchange, proof, own };
   }
 

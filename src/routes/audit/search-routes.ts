@@ -11,7 +11,7 @@ import {
   type AccessToken,
   type Tokens,
 } from '../../identity/access-token.ts';
-import { documented } from '../../http/openapi.ts';
+import { routeSchema } from '../../http/openapi.ts';
 import type { Appender } from '../../audit/append.ts';
 import { searchBodySchema, searchOperation } from './documents.ts';
 import { canonicalJson } from '../../base/canonical-json.ts';
@@ -23,9 +23,9 @@ import { findEntries, type EntryPage, type FoundEntry } from '../../audit/search
 import { encodeQuery, readOfficial } from '../look.ts';
 import { recordUnderAuthority } from '../../audit/record.ts';
 import { invalidBody } from '../../http/validation.ts';
-import { storeUnavailable } from '../../base/errors.ts';
+import { rethrowAsStoreUnavailable } from '../../base/errors.ts';
 
-interface SearchBody extends FilterBody {
+interface EntrySearchBody extends FilterBody {
   after?: string | null;
   limit?: number;
 }
@@ -55,7 +55,7 @@ export function registerAuditRoutes(scope: FastifyInstance, options: AuditRoutes
   const polls = createPolls(now);
   const gate = createGate(maxSearches);
 
-  scope.post<{ Body: SearchBody }>(
+  scope.post<{ Body: EntrySearchBody }>(
     '/v1/audit/entries/search',
     {
       onRequest: (request, reply, done) => {
@@ -63,7 +63,7 @@ export function registerAuditRoutes(scope: FastifyInstance, options: AuditRoutes
         gate.check();
         done();
       },
-      schema: documented(searchOperation, { body: searchBodySchema }),
+      schema: routeSchema(searchOperation, { body: searchBodySchema }),
     },
     async (request, reply) => {
       const token = tokens.verify(request.headers.authorization);
@@ -76,7 +76,7 @@ export function registerAuditRoutes(scope: FastifyInstance, options: AuditRoutes
       if (after !== null && before === null) throw invalidBody('#/after', staleCursor);
 
       const find = (): Promise<EntryPage> =>
-        findEntries(database, filter, visibility, { before, limit }).catch(storeUnavailable);
+        findEntries(database, filter, visibility, { before, limit }).catch(rethrowAsStoreUnavailable);
       const isPoll = visibility === 'all' && before === null && filter.subjectRefs === undefined;
       const poll = canonicalJson({ query: cursorScope, official, limit });
       const enter = async (): Promise<EntryPage> => {
@@ -105,7 +105,7 @@ export function registerAuditRoutes(scope: FastifyInstance, options: AuditRoutes
       const findAgain = async (): Promise<EntryPage> => {
         const found = await find();
         // No append tells that the client was revoked meanwhile.
-        await authority.refresh().catch(storeUnavailable);
+        await authority.refresh().catch(rethrowAsStoreUnavailable);
         requireLiveClient(authority.current(), token);
         return found;
       };

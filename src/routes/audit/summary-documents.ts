@@ -1,4 +1,4 @@
-import { json, problems, ref, type Operation } from '../../http/openapi.ts';
+import { json, problems, ref, type OperationObject } from '../../http/openapi.ts';
 import { filterProperties, officialParameter, searchProblems } from './documents.ts';
 import { dimensions, maxEntries, maxGroups } from '../../audit/search/summarize.ts';
 
@@ -23,7 +23,7 @@ export const summaryBodySchema = {
 
 const value = { type: ['string', 'null'], description: 'Null where the entries say nothing of it.' };
 
-export const summaryOperation: Operation = {
+export const summaryOperation: OperationObject = {
   operationId: 'summarizeEntries',
   summary: 'Count entries of the audit log',
   description:

@@ -1,9 +1,9 @@
 import type { FastifyInstance } from 'fastify';
 import { answer } from '../answer.ts';
-import { type Problem, storeUnavailable } from '../../base/errors.ts';
+import { type ProblemError, rethrowAsStoreUnavailable } from '../../base/errors.ts';
 import type { Gate } from '../../http/gate.ts';
 import { requireLiveClient } from '../../identity/access-token.ts';
-import { documented } from '../../http/openapi.ts';
+import { routeSchema } from '../../http/openapi.ts';
 import { describeFilter, type FilterBody } from './filter-body.ts';
 import { encodeQuery, readOfficial } from '../look.ts';
 import { recordUnderAuthority } from '../../audit/record.ts';
@@ -38,7 +38,7 @@ export function registerSummaryRoutes(
         longLooks.check();
         done();
       },
-      schema: documented(summaryOperation, { body: summaryBodySchema }),
+      schema: routeSchema(summaryOperation, { body: summaryBodySchema }),
     },
     async (request, reply) => {
       const token = tokens.verify(request.headers.authorization);
@@ -49,7 +49,7 @@ export function registerSummaryRoutes(
       const filter = readFilter(asked, token);
       const counted = await longLooks
         .run(reply.raw, (gone) => summarize(database, { filter, visibility, by, timeZone }, gone))
-        .catch(storeUnavailable);
+        .catch(rethrowAsStoreUnavailable);
       if (!Array.isArray(counted)) throw tooMuch(counted);
 
       await recordUnderAuthority(log, authority, (current) => {
@@ -68,7 +68,7 @@ export function registerSummaryRoutes(
   );
 }
 
-function tooMuch(what: TooMuch): Problem {
+function tooMuch(what: TooMuch): ProblemError {
   if (what === 'groups')
     return invalidBody('#/by', {
       en: `gives more than ${maxGroups} counts: name fewer, or a shorter time`,

@@ -1,5 +1,5 @@
 import { listParameters, pageSchema } from '../list-page.ts';
-import { admissionCodes, json, problems, ref, type Operation } from '../../http/openapi.ts';
+import { admissionCodes, json, problems, ref, type OperationObject } from '../../http/openapi.ts';
 
 const date = (description: string): object => ({ type: ['string', 'null'], format: 'date', description });
 const text = (description: string): object => ({ type: 'string', description });
@@ -103,7 +103,7 @@ const datasetParameter = {
   example: 'example',
 };
 
-export const listOperation: Operation = {
+export const listOperation: OperationObject = {
   operationId: 'listDatasets',
   summary: 'The datasets that departments share',
   tags: ['Catalogue and grants'],
@@ -118,7 +118,7 @@ export const listOperation: Operation = {
   },
 };
 
-export const datasetOperation: Operation = {
+export const datasetOperation: OperationObject = {
   operationId: 'getDataset',
   summary: 'A dataset with its fields',
   description:
@@ -135,7 +135,7 @@ export const datasetOperation: Operation = {
   },
 };
 
-export const schemaOperation: Operation = {
+export const schemaOperation: OperationObject = {
   operationId: 'getDatasetSchema',
   summary: 'The JSON Schema of a dataset',
   description:

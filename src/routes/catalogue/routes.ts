@@ -1,12 +1,12 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { answer } from '../answer.ts';
 import type { LogSecrets } from '../../audit/subjects.ts';
-import { Problem } from '../../base/errors.ts';
+import { ProblemError } from '../../base/errors.ts';
 import type { Admit } from '../../identity/admission.ts';
 import { requireLiveClient, type AccessToken, type Tokens } from '../../identity/access-token.ts';
 import type { Client } from '../../identity/clients.ts';
 import { listQueryProperties, readPage, type ListQuery } from '../list-page.ts';
-import { documented } from '../../http/openapi.ts';
+import { routeSchema } from '../../http/openapi.ts';
 import type { Catalogue, Dataset, Field } from '../../catalogue/catalogue.ts';
 import { datasetOperation, listOperation, schemaOperation } from './documents.ts';
 
@@ -35,12 +35,12 @@ export function registerCatalogueRoutes(scope: FastifyInstance, options: Catalog
     return token;
   }
 
-  /** The versions of a dataset, the newest first. @throws Problem not-found */
+  /** The versions of a dataset, the newest first. @throws ProblemError not-found */
   function getVersions(name: string): [newest: Dataset, ...Dataset[]] {
     const [newest, ...others] = catalogue.datasets
       .filter((dataset) => dataset.name === name)
       .sort((a, b) => b.version - a.version);
-    if (newest === undefined) throw new Problem('not-found');
+    if (newest === undefined) throw new ProblemError('not-found');
     return [newest, ...others];
   }
 
@@ -48,7 +48,7 @@ export function registerCatalogueRoutes(scope: FastifyInstance, options: Catalog
     '/v1/catalogue',
     {
       onRequest,
-      schema: documented(listOperation, {
+      schema: routeSchema(listOperation, {
         querystring: { type: 'object', additionalProperties: false, properties: listQueryProperties },
       }),
     },
@@ -58,7 +58,7 @@ export function registerCatalogueRoutes(scope: FastifyInstance, options: Catalog
       const left = names.filter((name) => page.after === null || name > page.after);
       const shown = left.slice(0, page.limit);
       return answer(reply, {
-        items: shown.map((name) => present(getVersions(name))),
+        items: shown.map((name) => presentDataset(getVersions(name))),
         next: page.next(left.length > shown.length ? shown.at(-1)! : null),
       });
     },
@@ -66,12 +66,12 @@ export function registerCatalogueRoutes(scope: FastifyInstance, options: Catalog
 
   scope.get<{ Params: { dataset: string } }>(
     '/v1/catalogue/:dataset',
-    { onRequest, schema: documented(datasetOperation) },
+    { onRequest, schema: routeSchema(datasetOperation) },
     (request, reply) => {
       readToken(request);
       const versions = getVersions(request.params.dataset);
       const fields = [...versions[0].fields.values()].map(presentField);
-      return answer(reply, { ...present(versions), fields });
+      return answer(reply, { ...presentDataset(versions), fields });
     },
   );
 
@@ -79,7 +79,7 @@ export function registerCatalogueRoutes(scope: FastifyInstance, options: Catalog
     '/v1/catalogue/:dataset/schema',
     {
       onRequest,
-      schema: documented(schemaOperation, {
+      schema: routeSchema(schemaOperation, {
         querystring: {
           type: 'object',
           additionalProperties: false,
@@ -92,13 +92,13 @@ export function registerCatalogueRoutes(scope: FastifyInstance, options: Catalog
       const versions = getVersions(request.params.dataset);
       const version = Number(request.query.version ?? versions[0].version);
       const dataset = versions.find((one) => one.version === version);
-      if (dataset === undefined) throw new Problem('not-found');
+      if (dataset === undefined) throw new ProblemError('not-found');
       return answer(reply.type('application/schema+json; charset=utf-8'), dataset.schema);
     },
   );
 }
 
-function present(versions: [newest: Dataset, ...Dataset[]]): object {
+function presentDataset(versions: [newest: Dataset, ...Dataset[]]): object {
   const { name, title, description, provider, sharing, personal, key } = versions[0];
   return {
     dataset: name,

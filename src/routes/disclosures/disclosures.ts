@@ -142,7 +142,10 @@ export async function readDepartmentTitles(database: Database): Promise<Readonly
 }
 
 /** An exchange for its subject's eyes: nothing of officials, cases, clients, other subjects or values. */
-export function present(entry: ExchangeEntry, { departments, purposes, catalogue }: Titles): Disclosure {
+export function presentDisclosure(
+  entry: ExchangeEntry,
+  { departments, purposes, catalogue }: Titles,
+): Disclosure {
   const { id, time, operation, outcome, code } = entry;
   const dataset = catalogue.datasets.find(
     ({ name, version }) => name === entry.dataset && version === entry.version,

@@ -1,4 +1,4 @@
-import { json, problems, ref, type Operation } from '../../http/openapi.ts';
+import { json, problems, ref, type OperationObject } from '../../http/openapi.ts';
 
 export const maxAssertionLength = 4096;
 
@@ -73,7 +73,7 @@ const example = {
   refusal: null,
 };
 
-export const disclosuresOperation: Operation = {
+export const disclosuresOperation: OperationObject = {
   operationId: 'listDisclosures',
   summary: "Who asked for a subject's data, for the subject's own eyes, newest first",
   description:

@@ -8,7 +8,7 @@ import { recordUnderAuthority } from '../../audit/record.ts';
 import type { Catalogue, Dataset } from '../../catalogue/catalogue.ts';
 import { openIndex, sealIndex } from '../../http/cursor.ts';
 import type { Database } from '../../db/database.ts';
-import { Problem, storeUnavailable } from '../../base/errors.ts';
+import { ProblemError, rethrowAsStoreUnavailable } from '../../base/errors.ts';
 import { nameSubjects } from '../../exchange/write-entry.ts';
 import type { ExchangeContext } from '../../exchange/exchange.ts';
 import { checkId } from '../../exchange/rights.ts';
@@ -23,8 +23,8 @@ import {
 import type { Admit } from '../../identity/admission.ts';
 import { assertionFaults, checkAssertion, type AssertionFault } from '../../identity/assertion.ts';
 import { useAssertion } from '../../identity/identity-providers.ts';
-import { documented } from '../../http/openapi.ts';
-import { findExchanges, present, readDepartmentTitles, type Disclosure } from './disclosures.ts';
+import { routeSchema } from '../../http/openapi.ts';
+import { findExchanges, presentDisclosure, readDepartmentTitles, type Disclosure } from './disclosures.ts';
 import { disclosuresBodySchema, disclosuresOperation } from './documents.ts';
 import { invalidBody } from '../../http/validation.ts';
 
@@ -40,7 +40,7 @@ export interface DisclosureRoutesOptions {
   sandbox: boolean;
 }
 
-interface Body {
+interface DisclosuresBody {
   dataset: string;
   id: string;
   assertion?: string;
@@ -60,7 +60,7 @@ interface Asked {
 }
 
 /** On whose word the subject is there, as the entry tells it. */
-type Proof = { assertion: 'portal' } | { assertion: 'proven'; identity_provider: string };
+type LoginProof = { assertion: 'portal' } | { assertion: 'proven'; identity_provider: string };
 
 const defaultLimit = 50;
 /** Looks at a time: their statements would keep those of all other looks into the log waiting. */
@@ -72,7 +72,7 @@ export function registerDisclosureRoutes(scope: FastifyInstance, options: Disclo
   const { authority, log, secrets, now } = context;
   const gate = createGate(maxLooks);
 
-  scope.post<{ Body: Body }>(
+  scope.post<{ Body: DisclosuresBody }>(
     '/v1/disclosures',
     {
       onRequest: (request, reply, done) => {
@@ -80,7 +80,7 @@ export function registerDisclosureRoutes(scope: FastifyInstance, options: Disclo
         gate.check();
         done();
       },
-      schema: documented(disclosuresOperation, { body: disclosuresBodySchema }),
+      schema: routeSchema(disclosuresOperation, { body: disclosuresBodySchema }),
     },
     async (request, reply) => {
       const token = tokens.verify(request.headers.authorization);
@@ -99,19 +99,19 @@ export function registerDisclosureRoutes(scope: FastifyInstance, options: Disclo
           };
         const subject = { dataset: asked.dataset.name, refs: asked.refs };
         const state = { purposes: current.purposes, now: now() };
-        const found = await findExchanges(database, subject, state, asked).catch(storeUnavailable);
-        const departments = await readDepartmentTitles(database).catch(storeUnavailable);
+        const found = await findExchanges(database, subject, state, asked).catch(rethrowAsStoreUnavailable);
+        const departments = await readDepartmentTitles(database).catch(rethrowAsStoreUnavailable);
         const { shown, withheld, next } = found;
         const leaf = await enter({
           records: shown.length,
           details: { ...proof, shown: shown.length, withheld },
         });
         const titles = { departments, purposes: current.purposes, catalogue };
-        return { leaf, result: { items: shown.map((entry) => present(entry, titles)), next } };
+        return { leaf, result: { items: shown.map((entry) => presentDisclosure(entry, titles)), next } };
       };
       const { result } = await gate.run(reply.raw, () => recordUnderAuthority(log, authority, make));
 
-      if (result instanceof Problem) throw result;
+      if (result instanceof ProblemError) throw result;
       const { items, next } = result;
       return answer(reply, {
         items,
@@ -120,7 +120,7 @@ export function registerDisclosureRoutes(scope: FastifyInstance, options: Disclo
     },
   );
 
-  function readAsked(body: Body, token: AccessToken): Asked {
+  function readAsked(body: DisclosuresBody, token: AccessToken): Asked {
     const { id, assertion, after, limit = defaultLimit } = body;
     const dataset = catalogue.findNewest(body.dataset);
     if (dataset === null) throw invalidBody('#/dataset', { en: 'is not a dataset', zh: '没有该数据集' });
@@ -139,9 +139,9 @@ export function registerDisclosureRoutes(scope: FastifyInstance, options: Disclo
   /**
    * Proves the subject's login under an authority, as often as it is asked; the first page uses the assertion up.
    *
-   * @throws Problem store-unavailable
+   * @throws ProblemError store-unavailable
    */
-  function createLogin(asked: Asked): (current: Authority) => Promise<Proof | AssertionFault> {
+  function createLogin(asked: Asked): (current: Authority) => Promise<LoginProof | AssertionFault> {
     const { assertion, dataset, id, before } = asked;
     let unused = before === null;
     return async (current) => {
@@ -149,7 +149,7 @@ export function registerDisclosureRoutes(scope: FastifyInstance, options: Disclo
       const expected = { audience: issuer, subject: { dataset: dataset.name, id }, now: now() };
       const proven = checkAssertion(current.identityProviders, assertion, expected);
       if (typeof proven === 'string') return proven;
-      if (unused && !(await useAssertion(database, proven).catch(storeUnavailable))) return 'used';
+      if (unused && !(await useAssertion(database, proven).catch(rethrowAsStoreUnavailable))) return 'used';
       unused = false;
       return { assertion: 'proven', identity_provider: proven.issuer };
     };
@@ -188,11 +188,11 @@ export function registerDisclosureRoutes(scope: FastifyInstance, options: Disclo
 /** A look's entry, and what it answers once that is durable. */
 interface Made {
   leaf: Leaf;
-  result: Problem | { items: Disclosure[]; next: number | null };
+  result: ProblemError | { items: Disclosure[]; next: number | null };
 }
 
 type Looked = Pick<Entry, 'outcome' | 'code' | 'records'> & { details: Record<string, unknown> };
 
-function assertionRefused(fault: AssertionFault): Problem {
+function assertionRefused(fault: AssertionFault): ProblemError {
   return invalidBody('#/assertion', assertionFaults[fault]);
 }

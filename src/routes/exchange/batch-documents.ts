@@ -1,5 +1,5 @@
 import type { Dataset } from '../../catalogue/catalogue.ts';
-import { json, type Operation } from '../../http/openapi.ts';
+import { json, type OperationObject } from '../../http/openapi.ts';
 import { batchBodySchema } from '../../exchange/batch.ts';
 import {
   bulkCodes,
@@ -14,7 +14,7 @@ import {
 } from './dataset-documents.ts';
 
 /** `POST /v1/{dataset}/batch` as its document tells it. */
-export function batchOperation(dataset: Dataset): Operation {
+export function batchOperation(dataset: Dataset): OperationObject {
   const { id, fields } = exampleRequest(dataset);
   const { properties, ...rest } = batchBodySchema;
   const schema = {

@@ -1,5 +1,5 @@
 import type { Dataset } from '../../catalogue/catalogue.ts';
-import { json, type Operation } from '../../http/openapi.ts';
+import { json, type OperationObject } from '../../http/openapi.ts';
 import { readBodySchema } from '../../exchange/read.ts';
 import {
   requestParameters,
@@ -14,7 +14,7 @@ import {
 import { metaSchema } from '../../exchange/request.ts';
 
 /** `POST /v1/{dataset}/read` as its document tells it. */
-export function readOperation(dataset: Dataset): Operation {
+export function readOperation(dataset: Dataset): OperationObject {
   return {
     operationId: `read${pascal(dataset.name)}`,
     summary: `Read a record of ${dataset.title.en} (${dataset.title.zh})`,
@@ -30,7 +30,7 @@ export function readOperation(dataset: Dataset): Operation {
 }
 
 /** `GET /v1/{dataset}/{id}` as its document tells it, where ids may be in URLs. */
-export function getOperation(dataset: Dataset): Operation {
+export function getOperation(dataset: Dataset): OperationObject {
   return {
     operationId: `get${pascal(dataset.name)}`,
     summary: `Read a record of ${dataset.title.en} (${dataset.title.zh}) by GET`,

@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { Problem } from '../../base/errors.ts';
+import type { ProblemError } from '../../base/errors.ts';
 import type { Decision } from '../../exchange/decision.ts';
 import { invalidRequest } from '../../exchange/request.ts';
 
@@ -16,7 +16,7 @@ export function prefersDryRun({ prefer }: IncomingHttpHeaders): boolean {
 }
 
 /** Where people are real, a rehearsal would tell of them what no entry knows of; and who asks for one wants no exchange. */
-export function dryRunRefused(): Problem {
+export function dryRunRefused(): ProblemError {
   return invalidRequest({
     en: 'only the sandbox takes the preference dry-run',
     zh: '只有沙箱环境接受 dry-run 偏好',

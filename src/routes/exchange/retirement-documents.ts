@@ -1,9 +1,9 @@
 import type { Dataset } from '../../catalogue/catalogue.ts';
-import { problems, ref, type Operation } from '../../http/openapi.ts';
+import { problems, ref, type OperationObject } from '../../http/openapi.ts';
 import { entryHeaders } from './dataset-documents.ts';
 
 /** An operation as its document tells it where its version is on its way out; the same where it is not. */
-export function retiring({ retirement }: Dataset, operation: Operation): Operation {
+export function withRetirement({ retirement }: Dataset, operation: OperationObject): OperationObject {
   if (retirement === null) return operation;
   const headers = {
     Deprecation: ref('headers', 'Deprecation'),

@@ -1,18 +1,18 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify';
 import type { Dataset } from '../../catalogue/catalogue.ts';
-import { Problem } from '../../base/errors.ts';
+import { ProblemError } from '../../base/errors.ts';
 import { requireScope, type AccessToken } from '../../identity/access-token.ts';
 import type { Admit } from '../../identity/admission.ts';
 import type { Metrics } from '../../http/metrics.ts';
-import { documented, type Operation as Document } from '../../http/openapi.ts';
+import { routeSchema, type OperationObject } from '../../http/openapi.ts';
 import { batch } from '../../exchange/batch.ts';
 import { batchOperation } from './batch-documents.ts';
 import { getOperation, readOperation } from './documents.ts';
 import { dryRunDocument, dryRunMediaType, dryRunRefused, prefersDryRun } from './dry-run.ts';
 import { exchange, rehearse, type ExchangeContext } from '../../exchange/exchange.ts';
-import { retiring } from './retirement-documents.ts';
+import { withRetirement } from './retirement-documents.ts';
 import type { Gate } from '../../http/gate.ts';
-import type { Operation, ServedDataset } from '../../exchange/operation.ts';
+import type { ExchangeOperation, ServedDataset } from '../../exchange/operation.ts';
 import { read } from '../../exchange/read.ts';
 import type { Shedder } from '../../http/shedder.ts';
 import { readGetRequest, readPostRequest, type DataRequest } from '../../exchange/request.ts';
@@ -80,7 +80,7 @@ export function registerExchangeRoutes(scope: FastifyInstance, options: Exchange
 
   async function handle<Body>(
     served: ServedDataset,
-    operation: Operation<Body>,
+    operation: ExchangeOperation<Body>,
     httpRequest: FastifyRequest,
     reply: FastifyReply,
     request: DataRequest<Body>,
@@ -103,14 +103,14 @@ export function registerExchangeRoutes(scope: FastifyInstance, options: Exchange
         .type('application/json; charset=utf-8')
         .send(answer.body);
     } catch (error) {
-      finish('failed', error instanceof Problem ? error.code : 'internal-error');
+      finish('failed', error instanceof ProblemError ? error.code : 'internal-error');
       throw error;
     }
   }
 
   async function answerDryRun<Body>(
     served: ServedDataset,
-    operation: Operation<Body>,
+    operation: ExchangeOperation<Body>,
     httpRequest: FastifyRequest,
     reply: FastifyReply,
     request: DataRequest<Body>,
@@ -127,13 +127,17 @@ export function registerExchangeRoutes(scope: FastifyInstance, options: Exchange
       .send(JSON.stringify(dryRunDocument(rehearsed)));
   }
 
-  function registerPost<Body>(served: ServedDataset, operation: Operation<Body>, document: Document): void {
+  function registerPost<Body>(
+    served: ServedDataset,
+    operation: ExchangeOperation<Body>,
+    document: OperationObject,
+  ): void {
     const { dataset } = served;
     scope.post<{ Body: string | undefined }>(
       `/v${dataset.version}/${dataset.name}/${operation.name}`,
       {
         onRequest: [...announceEnd(dataset), authenticate, ...(operation.bulk ? [requireBulkPlace] : [])],
-        schema: documented(retiring(dataset, document)),
+        schema: routeSchema(withRetirement(dataset, document)),
       },
       (request, reply) => {
         const answer = (): Promise<FastifyReply> => {
@@ -156,14 +160,14 @@ export function registerExchangeRoutes(scope: FastifyInstance, options: Exchange
     if (dataset.personal && !personalIdsInUrls)
       scope.get(path, { onRequest: announceEnd(dataset), config: { refused: true } }, () => {
         const params = { dataset: dataset.name, version: `v${dataset.version}` };
-        throw new Problem('ids-not-in-urls', params, { headers: { allow: '' } });
+        throw new ProblemError('ids-not-in-urls', params, { headers: { allow: '' } });
       });
     else
       scope.get<{ Params: { id: string } }>(
         path,
         {
           onRequest: [...announceEnd(dataset), authenticate],
-          schema: documented(retiring(dataset, getOperation(dataset))),
+          schema: routeSchema(withRetirement(dataset, getOperation(dataset))),
         },
         (request, reply) => {
           const asked = readGetRequest(request.headers, request.params.id, request.query, read.readBody);
@@ -176,10 +180,10 @@ export function registerExchangeRoutes(scope: FastifyInstance, options: Exchange
 /**
  * Refuses a request for an address that is not there; one that looks like a data request only after its token.
  *
- * @throws Problem always
+ * @throws ProblemError always
  */
 export function refuseUnknownRoute(request: FastifyRequest, reply: FastifyReply, admit: Admit): never {
   if (/^\/v\d+\/[^/]+\/(read|batch|verify|search)$/.test(request.url))
     requireScope(admit(request, reply), 'exchange');
-  throw new Problem('route-unknown');
+  throw new ProblemError('route-unknown');
 }

@@ -1,5 +1,5 @@
 import type { Dataset, Field } from '../../catalogue/catalogue.ts';
-import { json, type Operation } from '../../http/openapi.ts';
+import { json, type OperationObject } from '../../http/openapi.ts';
 import {
   bulkCodes,
   exampleRecord,
@@ -14,7 +14,7 @@ import {
 import { operatorSchemas, operatorsOf, searchBodySchema } from '../../exchange/search.ts';
 
 /** `POST /v1/{dataset}/search` as its document tells it. */
-export function searchOperation(dataset: Dataset): Operation {
+export function searchOperation(dataset: Dataset): OperationObject {
   const { fields } = exampleRequest(dataset);
   const searchable = [...dataset.fields.values()].filter((field) => field.searchable);
   const { where, meta, limit, after } = searchBodySchema.properties;

@@ -1,6 +1,6 @@
 import type { Dataset, Field } from '../../catalogue/catalogue.ts';
 import type { ErrorCode } from '../../base/error-table.ts';
-import { json, type Operation } from '../../http/openapi.ts';
+import { json, type OperationObject } from '../../http/openapi.ts';
 import { operatorsOf, operatorSchemas } from '../../exchange/claims.ts';
 import {
   enteredCodes,
@@ -21,7 +21,7 @@ const { 'Exchange-Masked': _masked, ...verifyHeaders } = releaseHeaders;
 const verdictSchema = { type: 'string', enum: ['match', 'mismatch', 'unknown'] };
 
 /** `POST /v1/{dataset}/verify` as its document tells it. */
-export function verifyOperation(dataset: Dataset): Operation {
+export function verifyOperation(dataset: Dataset): OperationObject {
   const { id, fields } = exampleRequest(dataset);
   const all = [...dataset.fields.values()];
   const { properties, ...rest } = verifyBodySchema;

@@ -1,5 +1,5 @@
 import { errorTable } from '../../base/error-table.ts';
-import { admissionCodes, json, problems, ref, type Operation } from '../../http/openapi.ts';
+import { admissionCodes, json, problems, ref, type OperationObject } from '../../http/openapi.ts';
 import { fieldsSchema } from '../../exchange/request.ts';
 
 const code = { type: 'string', pattern: '^[a-z][a-z0-9_-]{1,62}$' } as const;
@@ -82,7 +82,7 @@ const answerProperties = {
   },
 };
 
-export const explainOperation: Operation = {
+export const explainOperation: OperationObject = {
   operationId: 'explainGrants',
   summary: 'What would be decided of a data request, and why',
   description:

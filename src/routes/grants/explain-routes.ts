@@ -1,11 +1,11 @@
 import type { FastifyInstance } from 'fastify';
 import { answer } from '../answer.ts';
 import type { Catalogue, Dataset } from '../../catalogue/catalogue.ts';
-import { Problem } from '../../base/errors.ts';
+import { ProblemError } from '../../base/errors.ts';
 import type { AuthorityView } from '../../grants/authority.ts';
 import type { Admit } from '../../identity/admission.ts';
 import { requireLiveClient, type Tokens } from '../../identity/access-token.ts';
-import { documented } from '../../http/openapi.ts';
+import { routeSchema } from '../../http/openapi.ts';
 import { invalidBody } from '../../http/validation.ts';
 import { explainDecision } from '../../exchange/explain.ts';
 import { explainBodySchema, explainOperation } from './explain-documents.ts';
@@ -18,7 +18,7 @@ export interface ExplainRoutesOptions {
   now: () => Date;
 }
 
-interface Body {
+interface ExplainBody {
   consumer?: string;
   dataset: string;
   version?: number;
@@ -31,8 +31,8 @@ interface Body {
 export function registerExplainRoutes(scope: FastifyInstance, options: ExplainRoutesOptions): void {
   const { catalogue, authority, tokens, admit, now } = options;
 
-  /** @throws Problem invalid-request */
-  function getDataset({ dataset: name, version }: Body): Dataset {
+  /** @throws ProblemError invalid-request */
+  function getDataset({ dataset: name, version }: ExplainBody): Dataset {
     const newest = catalogue.findNewest(name);
     if (newest === null) throw invalidBody('#/dataset', { en: 'is not a dataset', zh: '没有该数据集' });
     const found = catalogue.datasets.find(
@@ -42,21 +42,22 @@ export function registerExplainRoutes(scope: FastifyInstance, options: ExplainRo
     throw invalidBody('#/version', { en: 'is not a version of the dataset', zh: '该数据集没有该版本' });
   }
 
-  scope.post<{ Body: Body }>(
+  scope.post<{ Body: ExplainBody }>(
     '/v1/grants/explain',
     {
       onRequest: (request, reply, done) => {
         admit(request, reply);
         done();
       },
-      schema: documented(explainOperation, { body: explainBodySchema }),
+      schema: routeSchema(explainOperation, { body: explainBodySchema }),
     },
     (request, reply) => {
       const token = tokens.verify(request.headers.authorization);
       const current = authority.current();
       requireLiveClient(current, token);
       const { consumer = token.department, purpose, operation = 'read', fields = null } = request.body;
-      if (consumer !== token.department && !token.scopes.includes('admin')) throw new Problem('not-found');
+      if (consumer !== token.department && !token.scopes.includes('admin'))
+        throw new ProblemError('not-found');
       const dataset = getDataset(request.body);
       const use = operation === 'verify' ? 'verify' : 'read';
       const explained = explainDecision(current, { consumer, dataset, purpose, use, fields }, now());

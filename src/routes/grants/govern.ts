@@ -9,7 +9,7 @@ import type { Calendar } from '../../base/calendar.ts';
 import type { Catalogue } from '../../catalogue/catalogue.ts';
 import type { Database } from '../../db/database.ts';
 import { isDataError } from '../../db/connection.ts';
-import { Problem, storeUnavailable } from '../../base/errors.ts';
+import { ProblemError, rethrowAsStoreUnavailable } from '../../base/errors.ts';
 import { requireLiveClient, type AccessToken, type Tokens } from '../../identity/access-token.ts';
 import type { Admit } from '../../identity/admission.ts';
 import type { Authority, AuthorityView } from '../../grants/authority.ts';
@@ -56,8 +56,8 @@ const maxAttempts = 10;
  * Carries out what a request asks for, under the authority by which it was decided; once, where it has an
  * Idempotency-Key.
  *
- * @param decide makes the act of an authority at a time, or throws the Problem that refuses it; has no effect, and may be called several times
- * @throws Problem invalid-request, idempotency-key-reused, audit-unavailable, store-unavailable, and what `decide` throws
+ * @param decide makes the act of an authority at a time, or throws the ProblemError that refuses it; has no effect, and may be called several times
+ * @throws ProblemError invalid-request, idempotency-key-reused, audit-unavailable, store-unavailable, and what `decide` throws
  */
 export function carryOutRequest<T>(
   options: Pick<GoverningOptions, 'registry' | 'authority' | 'inTurn' | 'now'>,
@@ -82,7 +82,7 @@ async function carryOutNow<T>(
     const answered = once && (await findAnswer<T>(registry, by.token.clientId, once, time));
     if (answered !== null) {
       // No act tells that the client was revoked meanwhile.
-      await authority.refresh().catch(storeUnavailable);
+      await authority.refresh().catch(rethrowAsStoreUnavailable);
       requireLiveClient(authority.current(), by.token);
       return answered;
     }
@@ -92,9 +92,9 @@ async function carryOutNow<T>(
     const under = { authority: current.version, once };
     const done = await carryOut<T>(registry, actor, act, under).catch(notCarriedOut);
     if (done !== null) return done;
-    await authority.refresh().catch(storeUnavailable);
+    await authority.refresh().catch(rethrowAsStoreUnavailable);
   }
-  throw new Problem('audit-unavailable');
+  throw new ProblemError('audit-unavailable');
 }
 
 /** Answers an act. */
@@ -108,17 +108,17 @@ function notCarriedOut(error: unknown): never {
       en: `would take more than the ${maxEntryBytes} bytes that an entry of the audit log may have`,
       zh: `将超过审计日志条目的 ${maxEntryBytes} 字节上限`,
     });
-  throw isDataError(error) ? error : new Problem('audit-unavailable', {}, { cause: error });
+  throw isDataError(error) ? error : new ProblemError('audit-unavailable', {}, { cause: error });
 }
 
 const maxKeyLength = 255;
 
-/** Reads Idempotency-Key. Takes attacker-controlled input. @throws Problem invalid-request */
+/** Reads Idempotency-Key. Takes attacker-controlled input. @throws ProblemError invalid-request */
 function readOnce(request: FastifyRequest): Once | null {
   const key = request.headers['idempotency-key'];
   if (key === undefined) return null;
   if (typeof key !== 'string' || !/^[\x21-\x7e]+$/.test(key) || key.length > maxKeyLength)
-    throw new Problem('invalid-request', {
+    throw new ProblemError('invalid-request', {
       reason: {
         en: `the header Idempotency-Key must be 1 to ${maxKeyLength} visible ASCII characters`,
         zh: `请求头 Idempotency-Key 必须是 1 至 ${maxKeyLength} 个可见 ASCII 字符`,
@@ -143,7 +143,7 @@ function digest(text: string): Buffer {
 
 const keyLifetimeMs = 24 * 60 * 60 * 1000;
 
-/** What was answered under a key, or null. @throws Problem idempotency-key-reused, store-unavailable */
+/** What was answered under a key, or null. @throws ProblemError idempotency-key-reused, store-unavailable */
 async function findAnswer<T>(
   registry: Database,
   client: string,
@@ -157,8 +157,8 @@ async function findAnswer<T>(
     .where('key_hash', '=', key)
     .where('at', '>', new Date(now.getTime() - keyLifetimeMs))
     .executeTakeFirst()
-    .catch(storeUnavailable);
+    .catch(rethrowAsStoreUnavailable);
   if (found === undefined) return null;
-  if (!found.request.equals(request)) throw new Problem('idempotency-key-reused');
+  if (!found.request.equals(request)) throw new ProblemError('idempotency-key-reused');
   return { entry: found.entry, answer: found.answer as T };
 }

@@ -1,5 +1,5 @@
 import type { ErrorCode } from '../../base/error-table.ts';
-import { json, problems, ref, type Operation } from '../../http/openapi.ts';
+import { json, problems, ref, type OperationObject } from '../../http/openapi.ts';
 import { applicationBodySchema, renewalBodySchema, stepBodySchemas } from './grant-body-documents.ts';
 import { example, grantSchema, headers, idParameter, language, refusals, tags } from './grant-documents.ts';
 import type { GrantStep } from '../../grants/grant-steps.ts';
@@ -30,7 +30,7 @@ const actRefusals: ErrorCode[] = [
   ...refusals,
 ];
 
-export const applyOperation: Operation = {
+export const applyOperation: OperationObject = {
   operationId: 'applyForGrant',
   summary: 'Apply for a grant',
   description:
@@ -49,7 +49,7 @@ export const applyOperation: Operation = {
   },
 };
 
-export const renewOperation: Operation = {
+export const renewOperation: OperationObject = {
   operationId: 'renewGrant',
   summary: 'Apply for the continuation of a grant',
   description:
@@ -95,7 +95,7 @@ const stepTexts: Readonly<Record<GrantStep, [summary: string, description: strin
 };
 
 /** The operation of a step. */
-export function stepOperation(step: GrantStep): Operation {
+export function stepOperation(step: GrantStep): OperationObject {
   const [summary, description, body] = stepTexts[step];
   const schema = stepBodySchemas[step];
   return {

@@ -4,15 +4,15 @@ import { readOfficial } from '../look.ts';
 import { isCalendarDate } from '../../catalogue/formats.ts';
 import { checkSaid } from '../../catalogue/recorded-text.ts';
 import { requireScope, type AccessToken } from '../../identity/access-token.ts';
-import { documented } from '../../http/openapi.ts';
+import { routeSchema } from '../../http/openapi.ts';
 import { invalidBody } from '../../http/validation.ts';
-import { applying, type Application } from '../../grants/applications.ts';
+import { applicationAct, type Application } from '../../grants/applications.ts';
 import { carryOutRequest, sendDone, type GoverningOptions } from './govern.ts';
 import { applyOperation, renewOperation, stepOperation } from './grant-act-documents.ts';
 import { applicationBodySchema, renewalBodySchema, stepBodySchemas } from './grant-body-documents.ts';
 import { scopesFor, steps, takeStep, type Approval, type GrantStep } from '../../grants/grant-steps.ts';
 import { getGrant, presentGrant, type GrantRow } from '../../grants/find-grants.ts';
-import { renewing, type Renewal } from '../../grants/renewals.ts';
+import { renewalAct, type Renewal } from '../../grants/renewals.ts';
 
 interface ApplicationBody extends Omit<Application, 'verify_fields' | 'validUntil' | 'renews'> {
   verify_fields?: string[];
@@ -39,7 +39,7 @@ export function registerGrantActRoutes(scope: FastifyInstance, options: Governin
     };
   }
 
-  /** @throws Problem invalid-request */
+  /** @throws ProblemError invalid-request */
   function readEnd(value: string): Date {
     const pointer = '#/valid_until';
     if (value.length === 10 && !isCalendarDate(value))
@@ -52,7 +52,10 @@ export function registerGrantActRoutes(scope: FastifyInstance, options: Governin
 
   scope.post<{ Body: ApplicationBody }>(
     '/v1/grants',
-    { onRequest: requiring('exchange'), schema: documented(applyOperation, { body: applicationBodySchema }) },
+    {
+      onRequest: requiring('exchange'),
+      schema: routeSchema(applyOperation, { body: applicationBodySchema }),
+    },
     (request, reply) => {
       const { valid_until, verify_fields = [], ...application } = request.body;
       return apply(request, reply, () =>
@@ -63,12 +66,12 @@ export function registerGrantActRoutes(scope: FastifyInstance, options: Governin
 
   scope.post<WithId & { Body: RenewalBody }>(
     '/v1/grants/:id/renew',
-    { onRequest: requiring('exchange'), schema: documented(renewOperation, { body: renewalBodySchema }) },
+    { onRequest: requiring('exchange'), schema: routeSchema(renewOperation, { body: renewalBodySchema }) },
     (request, reply) =>
       apply(request, reply, async (token, time) => {
         const grant = await getGrant(registry, request.params.id, token, time);
         const { valid_until, ...renewal } = request.body;
-        return { ...renewing(catalogue, grant, token, renewal), validUntil: readEnd(valid_until) };
+        return { ...renewalAct(catalogue, grant, token, renewal), validUntil: readEnd(valid_until) };
       }),
   );
 
@@ -84,7 +87,7 @@ export function registerGrantActRoutes(scope: FastifyInstance, options: Governin
       checkSaid('#/legal_basis', application.legal_basis);
       for (const [name, why] of Object.entries(application.justification))
         checkSaid(`#/justification/${name}`, why);
-      return applying({ catalogue, calendar }, token.department, application, {
+      return applicationAct({ catalogue, calendar }, token.department, application, {
         purposes: purposes.keys(),
         now: time,
       });
@@ -98,7 +101,7 @@ export function registerGrantActRoutes(scope: FastifyInstance, options: Governin
       `/v1/grants/:id/${step}`,
       {
         onRequest: requiring(...scopesFor(step)),
-        schema: documented(stepOperation(step), { body: stepBodySchemas[step] }),
+        schema: routeSchema(stepOperation(step), { body: stepBodySchemas[step] }),
       },
       async (request, reply) => {
         const token = tokens.verify(request.headers.authorization);

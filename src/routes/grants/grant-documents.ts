@@ -1,6 +1,6 @@
 import type { ErrorCode } from '../../base/error-table.ts';
 import { listParameters, pageSchema } from '../list-page.ts';
-import { admissionCodes, json, problems, ref, type Operation } from '../../http/openapi.ts';
+import { admissionCodes, json, problems, ref, type OperationObject } from '../../http/openapi.ts';
 import { demands } from '../../grants/terms.ts';
 
 const statuses = ['applied', 'active', 'rejected', 'withdrawn', 'suspended', 'revoked'] as const;
@@ -109,7 +109,7 @@ export const idParameter = {
 export const refusals: ErrorCode[] = ['scope-missing', 'store-unavailable', ...admissionCodes];
 export const tags = ['Catalogue and grants'];
 
-export const listOperation: Operation = {
+export const listOperation: OperationObject = {
   operationId: 'listGrants',
   summary: 'Grants and applications, the newest first',
   description: 'Consumers see their own, providers those on their datasets, administrators and auditors all.',
@@ -144,7 +144,7 @@ export const listOperation: Operation = {
   },
 };
 
-export const grantOperation: Operation = {
+export const grantOperation: OperationObject = {
   operationId: 'getGrant',
   summary: 'A grant or an application',
   tags,
@@ -155,7 +155,7 @@ export const grantOperation: Operation = {
   },
 };
 
-export const historyOperation: Operation = {
+export const historyOperation: OperationObject = {
   operationId: 'getGrantHistory',
   summary: 'What was done to a grant, and by whom',
   tags,

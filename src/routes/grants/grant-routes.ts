@@ -1,9 +1,9 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { answer } from '../answer.ts';
-import { storeUnavailable } from '../../base/errors.ts';
+import { rethrowAsStoreUnavailable } from '../../base/errors.ts';
 import { requireLiveClient, requireScope, type AccessToken } from '../../identity/access-token.ts';
 import { listQueryProperties, readPage, type ListQuery } from '../list-page.ts';
-import { documented } from '../../http/openapi.ts';
+import { routeSchema } from '../../http/openapi.ts';
 import type { GoverningOptions } from './govern.ts';
 import { grantOperation, grantStatuses, historyOperation, listOperation } from './grant-documents.ts';
 import { findGrants, getGrant, listActs, seenBy, type GrantStatus } from '../../grants/find-grants.ts';
@@ -35,7 +35,7 @@ export function registerGrantRoutes(scope: FastifyInstance, options: GoverningOp
     '/v1/grants',
     {
       onRequest,
-      schema: documented(listOperation, {
+      schema: routeSchema(listOperation, {
         querystring: {
           type: 'object',
           additionalProperties: false,
@@ -57,7 +57,7 @@ export function registerGrantRoutes(scope: FastifyInstance, options: GoverningOp
         { client: token.clientId, list: 'grants', filter },
       );
       const { grants, next } = await findGrants(registry, filter, seenBy(token), now(), page).catch(
-        storeUnavailable,
+        rethrowAsStoreUnavailable,
       );
       return answer(reply, { items: grants, next: page.next(next) });
     },
@@ -65,7 +65,7 @@ export function registerGrantRoutes(scope: FastifyInstance, options: GoverningOp
 
   scope.get<WithId>(
     '/v1/grants/:id',
-    { onRequest, schema: documented(grantOperation) },
+    { onRequest, schema: routeSchema(grantOperation) },
     async (request, reply) =>
       answer(reply, await getGrant(registry, request.params.id, readToken(request), now())),
   );
@@ -74,7 +74,7 @@ export function registerGrantRoutes(scope: FastifyInstance, options: GoverningOp
     '/v1/grants/:id/history',
     {
       onRequest,
-      schema: documented(historyOperation, {
+      schema: routeSchema(historyOperation, {
         querystring: { type: 'object', additionalProperties: false, properties: listQueryProperties },
       }),
     },
@@ -82,7 +82,7 @@ export function registerGrantRoutes(scope: FastifyInstance, options: GoverningOp
       const token = readToken(request);
       const { id } = await getGrant(registry, request.params.id, token, now());
       const page = readPage(request.query, { secrets, now }, { client: token.clientId, history: id });
-      const { acts, next } = await listActs(registry, id, page).catch(storeUnavailable);
+      const { acts, next } = await listActs(registry, id, page).catch(rethrowAsStoreUnavailable);
       return answer(reply, { items: acts, next: page.next(next) });
     },
   );

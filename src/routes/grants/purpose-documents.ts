@@ -1,5 +1,5 @@
 import { listParameters, pageSchema } from '../list-page.ts';
-import { admissionCodes, json, problems, ref, type Operation } from '../../http/openapi.ts';
+import { admissionCodes, json, problems, ref, type OperationObject } from '../../http/openapi.ts';
 import { maxConfidentialDays } from '../../grants/purposes.ts';
 import { demands } from '../../grants/terms.ts';
 
@@ -48,7 +48,7 @@ const example = {
 const headers = { 'Exchange-Id': ref('headers', 'ExchangeId'), 'Cache-Control': ref('headers', 'NoStore') };
 const refusals = ['store-unavailable', ...admissionCodes] as const;
 
-export const listOperation: Operation = {
+export const listOperation: OperationObject = {
   operationId: 'listPurposes',
   summary: 'The registered purposes',
   tags: ['Catalogue and grants'],
@@ -63,7 +63,7 @@ export const listOperation: Operation = {
   },
 };
 
-export const addOperation: Operation = {
+export const addOperation: OperationObject = {
   operationId: 'addPurpose',
   summary: 'Register a purpose',
   description:

@@ -2,11 +2,11 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { answer } from '../answer.ts';
 import { findOfficial } from '../look.ts';
 import { checkSaid } from '../../catalogue/recorded-text.ts';
-import { Problem, storeUnavailable } from '../../base/errors.ts';
+import { ProblemError, rethrowAsStoreUnavailable } from '../../base/errors.ts';
 import { type Text } from '../../base/error-table.ts';
 import { requireLiveClient, requireScope } from '../../identity/access-token.ts';
 import { listQueryProperties, readPage, type ListQuery } from '../list-page.ts';
-import { documented } from '../../http/openapi.ts';
+import { routeSchema } from '../../http/openapi.ts';
 import { carryOutRequest, sendDone, type GoverningOptions } from './govern.ts';
 import { addOperation, listOperation, purposeBodySchema } from './purpose-documents.ts';
 import { findPurposes, registration, type PurposeSummary } from '../../grants/purposes.ts';
@@ -32,7 +32,7 @@ export function registerPurposeRoutes(scope: FastifyInstance, options: Governing
     '/v1/purposes',
     {
       onRequest,
-      schema: documented(listOperation, {
+      schema: routeSchema(listOperation, {
         querystring: { type: 'object', additionalProperties: false, properties: listQueryProperties },
       }),
     },
@@ -40,7 +40,7 @@ export function registerPurposeRoutes(scope: FastifyInstance, options: Governing
       const token = tokens.verify(request.headers.authorization);
       requireLiveClient(authority.current(), token);
       const page = readPage(request.query, { secrets, now }, { client: token.clientId, list: 'purposes' });
-      const { purposes, next } = await findPurposes(registry, page).catch(storeUnavailable);
+      const { purposes, next } = await findPurposes(registry, page).catch(rethrowAsStoreUnavailable);
       return answer(reply, { items: purposes, next: page.next(next) });
     },
   );
@@ -52,7 +52,7 @@ export function registerPurposeRoutes(scope: FastifyInstance, options: Governing
         requireScope(admit(request, reply), 'admin');
         done();
       },
-      schema: documented(addOperation, { body: purposeBodySchema }),
+      schema: routeSchema(addOperation, { body: purposeBodySchema }),
     },
     async (request, reply) => {
       const token = tokens.verify(request.headers.authorization);
@@ -65,7 +65,7 @@ export function registerPurposeRoutes(scope: FastifyInstance, options: Governing
       const by = { token, official: findOfficial(request) };
       const done = await carryOutRequest<PurposeSummary>(options, request, by, (current) => {
         if (current.purposes.has(purpose.code))
-          throw new Problem('purpose-exists', { purpose: purpose.code });
+          throw new ProblemError('purpose-exists', { purpose: purpose.code });
         return registration(purpose);
       });
       return sendDone(reply.code(201), done, done.answer);

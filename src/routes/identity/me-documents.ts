@@ -1,7 +1,7 @@
-import { admissionCodes, json, problems, ref, type Operation } from '../../http/openapi.ts';
+import { admissionCodes, json, problems, ref, type OperationObject } from '../../http/openapi.ts';
 import { roles } from '../../identity/clients.ts';
 
-export const meOperation: Operation = {
+export const meOperation: OperationObject = {
   operationId: 'getMe',
   summary: 'Whom the token stands for, and what it may do',
   tags: ['Authentication'],

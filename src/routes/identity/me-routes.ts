@@ -1,8 +1,8 @@
 import type { FastifyInstance } from 'fastify';
 import { answer } from '../answer.ts';
 import type { Database } from '../../db/database.ts';
-import { storeUnavailable } from '../../base/errors.ts';
-import { documented } from '../../http/openapi.ts';
+import { rethrowAsStoreUnavailable } from '../../base/errors.ts';
+import { routeSchema } from '../../http/openapi.ts';
 import { requireLiveClient, type Tokens } from '../../identity/access-token.ts';
 import type { Admit } from '../../identity/admission.ts';
 import type { Client } from '../../identity/clients.ts';
@@ -27,13 +27,13 @@ export function registerMeRoutes(scope: FastifyInstance, options: MeRoutesOption
         admit(request, reply);
         done();
       },
-      schema: documented(meOperation),
+      schema: routeSchema(meOperation),
     },
     async (request, reply) => {
       const token = tokens.verify(request.headers.authorization);
       const { clients } = authority.current();
       requireLiveClient({ clients }, token);
-      const departments = await listDepartments(registry).catch(storeUnavailable);
+      const departments = await listDepartments(registry).catch(rethrowAsStoreUnavailable);
       return answer(reply, {
         client_id: token.clientId,
         department: departments.find(({ code }) => code === token.department),

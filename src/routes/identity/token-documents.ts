@@ -1,4 +1,4 @@
-import { json, problems, ref, type Operation } from '../../http/openapi.ts';
+import { json, problems, ref, type OperationObject } from '../../http/openapi.ts';
 
 const tokenError = (
   codes: string[],
@@ -14,7 +14,7 @@ const tokenError = (
     { error: example, error_description: description },
   );
 
-export const tokenOperation: Operation = {
+export const tokenOperation: OperationObject = {
   operationId: 'getToken',
   summary: 'Get an access token (OAuth 2.0 client credentials)',
   tags: ['Authentication'],
@@ -77,7 +77,7 @@ export const tokenOperation: Operation = {
   },
 };
 
-export const jwksOperation: Operation = {
+export const jwksOperation: OperationObject = {
   operationId: 'getKeys',
   summary: 'The public keys of access tokens (RFC 7517)',
   tags: ['Authentication'],
@@ -110,7 +110,7 @@ export const jwksOperation: Operation = {
   },
 };
 
-export const metadataOperation: Operation = {
+export const metadataOperation: OperationObject = {
   operationId: 'getAuthorizationServerMetadata',
   summary: 'Authorization server metadata (RFC 8414)',
   tags: ['Authentication'],

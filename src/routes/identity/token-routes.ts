@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import fastifyFormbody from '@fastify/formbody';
 import type { AuthorityView } from '../../grants/authority.ts';
-import { documented } from '../../http/openapi.ts';
+import { routeSchema } from '../../http/openapi.ts';
 import type { Tokens } from '../../identity/access-token.ts';
 import { isSecretOf, roles, type Client } from '../../identity/clients.ts';
 import { addressKey, retryAfterSeconds, type RateLimiter } from '../../identity/rate-limiter.ts';
@@ -33,9 +33,9 @@ const refusalStatus = {
 } as const;
 
 /** A refusal of the token endpoint (RFC 6749, 5.2). */
-class TokenRefusal extends Error {
+class TokenError extends Error {
   readonly code: keyof typeof refusalStatus;
-  constructor(code: TokenRefusal['code'], description: string) {
+  constructor(code: TokenError['code'], description: string) {
     super(description);
     this.code = code;
   }
@@ -50,7 +50,7 @@ export async function registerIdentityRoutes(
   scope.removeAllContentTypeParsers();
   await scope.register(fastifyFormbody, { bodyLimit: 16 * 1024 });
 
-  scope.get('/.well-known/oauth-authorization-server', { schema: documented(metadataOperation) }, () => ({
+  scope.get('/.well-known/oauth-authorization-server', { schema: routeSchema(metadataOperation) }, () => ({
     issuer,
     token_endpoint: `${issuer}/oauth/token`,
     jwks_uri: `${issuer}/.well-known/jwks.json`,
@@ -61,7 +61,7 @@ export async function registerIdentityRoutes(
     service_documentation: `${issuer}/docs`,
   }));
 
-  scope.get('/.well-known/jwks.json', { schema: documented(jwksOperation) }, (_request, reply) =>
+  scope.get('/.well-known/jwks.json', { schema: routeSchema(jwksOperation) }, (_request, reply) =>
     reply.header('cache-control', 'public, max-age=300').send(tokens.jwks),
   );
 
@@ -72,7 +72,7 @@ export async function registerIdentityRoutes(
       reply.header('ratelimit-policy', limiter.policy).header('ratelimit', limiter.describe(left));
       if (left < 0) {
         refused();
-        throw new TokenRefusal('temporarily_unavailable', 'too many requests from this address');
+        throw new TokenError('temporarily_unavailable', 'too many requests from this address');
       }
     }
     done();
@@ -80,7 +80,7 @@ export async function registerIdentityRoutes(
 
   const route = {
     onRequest: limit,
-    schema: documented(tokenOperation),
+    schema: routeSchema(tokenOperation),
     errorHandler: answerTokenRefusal,
   };
   scope.post('/oauth/token', route, (request, reply) => {
@@ -101,24 +101,24 @@ export async function registerIdentityRoutes(
 function readForm(body: unknown, authorized: boolean): { scope: string } {
   const form = (body ?? {}) as Record<string, unknown>;
   if (Object.values(form).some((value) => typeof value !== 'string'))
-    throw new TokenRefusal('invalid_request', 'a parameter came more than once');
+    throw new TokenError('invalid_request', 'a parameter came more than once');
   if (form.grant_type === undefined || form.grant_type === '')
-    throw new TokenRefusal('invalid_request', 'grant_type is missing');
+    throw new TokenError('invalid_request', 'grant_type is missing');
   if (form.grant_type !== 'client_credentials')
-    throw new TokenRefusal('unsupported_grant_type', 'grant_type must be client_credentials');
+    throw new TokenError('unsupported_grant_type', 'grant_type must be client_credentials');
   const inBody = form.client_secret !== undefined || form.client_assertion !== undefined;
   if (inBody && authorized)
-    throw new TokenRefusal('invalid_request', 'authenticate once, with client_secret_basic');
-  if (inBody) throw new TokenRefusal('invalid_client', 'authenticate with client_secret_basic');
+    throw new TokenError('invalid_request', 'authenticate once, with client_secret_basic');
+  if (inBody) throw new TokenError('invalid_client', 'authenticate with client_secret_basic');
   return { scope: (form.scope as string | undefined) ?? '' };
 }
 
 /** client_secret_basic (RFC 6749, 2.3.1): both parts form-encoded, in the header. */
 function authenticateClient(authority: AuthorityView, request: FastifyRequest): Client {
-  const failed = new TokenRefusal('invalid_client', 'the client is unknown, or its secret is wrong');
+  const failed = new TokenError('invalid_client', 'the client is unknown, or its secret is wrong');
   const credentials = /^basic +([A-Za-z0-9+/=_-]+)$/i.exec(request.headers.authorization ?? '')?.[1];
   if (credentials === undefined)
-    throw new TokenRefusal('invalid_client', 'authenticate with client_secret_basic');
+    throw new TokenError('invalid_client', 'authenticate with client_secret_basic');
   const [id, secret] = splitCredentials(Buffer.from(credentials, 'base64').toString());
   const client = authority.current().clients.get(id);
   if (!isSecretOf(client, secret) || client === undefined) throw failed;
@@ -144,7 +144,7 @@ function chooseScopes(client: Client, { scope }: { scope: string }): readonly st
   if (scope === '') return client.roles;
   const asked = [...new Set(scope.split(' '))];
   if (!asked.every((one) => client.roles.includes(one)))
-    throw new TokenRefusal('invalid_scope', 'a scope is unknown, or not among the roles of the client');
+    throw new TokenError('invalid_scope', 'a scope is unknown, or not among the roles of the client');
   return asked;
 }
 
@@ -155,10 +155,10 @@ function answerTokenRefusal(
   reply: FastifyReply,
 ): void {
   const faulty = error.statusCode !== undefined && error.statusCode < 500;
-  if (!(error instanceof TokenRefusal) && !faulty) throw error;
-  const code = error instanceof TokenRefusal ? error.code : 'invalid_request';
+  if (!(error instanceof TokenError) && !faulty) throw error;
+  const code = error instanceof TokenError ? error.code : 'invalid_request';
   const description =
-    error instanceof TokenRefusal ? error.message : 'send a small body as application/x-www-form-urlencoded';
+    error instanceof TokenError ? error.message : 'send a small body as application/x-www-form-urlencoded';
   if (code === 'invalid_client') reply.header('www-authenticate', 'Basic realm="onevisit", charset="UTF-8"');
   if (code === 'temporarily_unavailable') reply.header('retry-after', String(retryAfterSeconds));
   void reply

@@ -1,5 +1,5 @@
 import { errorTable } from '../../base/error-table.ts';
-import { problems, ref, type Operation } from '../../http/openapi.ts';
+import { problems, ref, type OperationObject } from '../../http/openapi.ts';
 
 const pageResponse = {
   description: 'The page.',
@@ -16,7 +16,7 @@ const pageResponse = {
   },
 };
 
-export const indexOperation: Operation = {
+export const indexOperation: OperationObject = {
   operationId: 'listProblems',
   summary: 'All errors that the gateway answers, for people',
   description: 'A page in both languages: every `code` with its title, grouped by status.',
@@ -28,7 +28,7 @@ export const indexOperation: Operation = {
   },
 };
 
-export const pageOperation: Operation = {
+export const pageOperation: OperationObject = {
   operationId: 'getProblemPage',
   summary: 'What one error means, for people',
   description:

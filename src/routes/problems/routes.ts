@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
-import { Problem } from '../../base/errors.ts';
+import { ProblemError } from '../../base/errors.ts';
 import { errorTable, type ErrorCode } from '../../base/error-table.ts';
-import { documented } from '../../http/openapi.ts';
+import { routeSchema } from '../../http/openapi.ts';
 import { indexOperation, pageOperation } from './documents.ts';
 import { problemIndex, problemPage } from './pages.ts';
 import { contentSecurityPolicy } from './style.ts';
@@ -13,14 +13,16 @@ export function registerProblemPages(scope: FastifyInstance): void {
     (Object.keys(errorTable) as ErrorCode[]).map((code) => [code, problemPage(code)]),
   );
 
-  scope.get('/problems', { schema: documented(indexOperation) }, (_request, reply) => sendPage(reply, index));
+  scope.get('/problems', { schema: routeSchema(indexOperation) }, (_request, reply) =>
+    sendPage(reply, index),
+  );
 
   scope.get<{ Params: { code: string } }>(
     '/problems/:code',
-    { schema: documented(pageOperation) },
+    { schema: routeSchema(pageOperation) },
     ({ params }, reply) => {
       const page = pages.get(params.code);
-      if (page === undefined) throw new Problem('not-found');
+      if (page === undefined) throw new ProblemError('not-found');
       return sendPage(reply, page);
     },
   );

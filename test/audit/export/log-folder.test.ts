@@ -6,7 +6,7 @@ import { exportLog } from '../../../src/audit/export/log-folder.ts';
 import { folderFiles } from '../../../src/transparency/node/log-files.ts';
 import { signCheckpoint, verifierKey } from '../../../src/transparency/node/sign.ts';
 import { LogFormatError, tilesSource } from '../../../src/transparency/tiles-source.ts';
-import { verifyLog, type Verdict } from '../../../src/transparency/verify-log.ts';
+import { verifyLog, type LogVerdict } from '../../../src/transparency/verify-log.ts';
 import { runCommand } from '../../helpers/command.ts';
 import { keys, logOrigin } from '../../helpers/gateway.ts';
 import { connect } from '../../helpers/log.ts';
@@ -22,7 +22,8 @@ const files = readdirSync(folder, { recursive: true, encoding: 'utf8' })
   .filter((name) => statSync(join(folder, name)).isFile())
   .toSorted();
 
-const verify = (from: string): Promise<Verdict> => verifyLog(tilesSource(folderFiles(from)), { verifiers });
+const verify = (from: string): Promise<LogVerdict> =>
+  verifyLog(tilesSource(folderFiles(from)), { verifiers });
 
 await t.test('lays the log out as C2SP tlog-tiles does, and tells how far it is', async (t) => {
   t.strictSame(files, [
