@@ -127,7 +127,7 @@ async function startListening(
     return await app.listen(address);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    throw new UserError(`can't startListening on ${address.host}:${address.port} (${code})`, {
+    throw new UserError(`can't listen on ${address.host}:${address.port} (${code})`, {
       cause: error,
     });
   }

@@ -239,7 +239,7 @@ function document(version: number): object {
       },
       parameters: parameterComponents,
       headers: headerComponents,
-      schemas: { ProblemError: problemSchema, Provenance: provenanceSchema, Text: textSchema },
+      schemas: { Problem: problemSchema, Provenance: provenanceSchema, Text: textSchema },
     },
   };
 }

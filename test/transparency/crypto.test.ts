@@ -47,10 +47,10 @@ for (const [name, { sha256Into, ed25519Check }] of Object.entries({ node, browse
 const inBrowser = `
   delete globalThis.Buffer;
   delete globalThis.process;
-  const { openNote, parseVerifierKey } = await import('./src/audit/note.ts');
-  const { verifyLog } = await import('./src/audit/verify.ts');
-  const { tilesSource } = await import('./src/audit/tiles-source.ts');
-  const { verifyProof } = await import('./src/audit/proof.ts');
+  const { openNote, parseVerifierKey } = await import('./src/transparency/note.ts');
+  const { verifyLog } = await import('./src/transparency/verify-log.ts');
+  const { tilesSource } = await import('./src/transparency/tiles-source.ts');
+  const { verifyProof } = await import('./src/transparency/proof.ts');
   const known = ${JSON.stringify(known)};
   const { signers } = openNote(known.text + '\\n' + known.signatures, [parseVerifierKey(known.verifier_key)]);
   const verdict = await verifyLog(tilesSource(() => Promise.resolve(null)), { verifiers: [] }).catch(String);

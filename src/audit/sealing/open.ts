@@ -1,6 +1,7 @@
 import { createDecipheriv, createPublicKey, diffieHellman, hkdfSync, type KeyObject } from 'node:crypto';
 import { keyId } from '../../base/keys.ts';
-import { rawPublicKey, wrapAlgorithm, wrapInfo } from './seal.ts';
+import { rawPublicKey } from '../../transparency/node/sign.ts';
+import { wrapAlgorithm, wrapInfo } from './seal.ts';
 
 /** A data key as its entry has it: wrapped to the audit office's key. */
 export interface WrappedKey {

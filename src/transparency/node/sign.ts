@@ -71,7 +71,7 @@ export function verifierOf(name: string, key: KeyObject, kind: KeyKind = 'log'):
 }
 
 /** The 32 bytes of an Ed25519 or X25519 key's public half, of either half. */
-export function rawPublicKey(key: KeyObject): Uint8Array {
+export function rawPublicKey(key: KeyObject): Buffer {
   const publicKey = key.type === 'private' ? createPublicKey(key) : key;
   return publicKey.export({ type: 'spki', format: 'der' }).subarray(-32);
 }
