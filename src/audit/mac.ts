@@ -11,7 +11,7 @@ const blockBytes = 64;
 export const macBytes = 32;
 
 /**
- * HMAC-SHA-256 (RFC 2104) under a key of at most 64 bytes. A key serves for millions of short texts: its two padKey
+ * HMAC-SHA-256 (RFC 2104) under a key of at most 64 bytes. A key serves for millions of short texts: its two padded
  * blocks are laid out once, and nothing is left to the garbage collector but the answer.
  */
 export function createMac(key: Uint8Array): Mac {
@@ -64,7 +64,7 @@ function macInLanes(key: Uint8Array, mac: Mac, { words, compress }: Lanes): MacO
     words.fill(value, block / 4 + word * laneCount, block / 4 + (word + 1) * laneCount);
   }
 
-  /** What the key's padKey block makes of the state that every hash begins with. */
+  /** What the key's padded block makes of the state that every hash begins with. */
   function begin(pad: number, state: number): void {
     const block = padKey(key, pad, 0);
     words.set(initialState, place.state / 4);

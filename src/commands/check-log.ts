@@ -10,7 +10,7 @@ import { LogFormatError } from '../transparency/tiles-source.ts';
 import { verifyLog, type LogSource, type LogVerdict } from '../transparency/verify-log.ts';
 
 export interface LogCheck {
-  /** Those that are trusted; the log may describeLog of others that they trust. */
+  /** Those that are trusted; the log may tell of others that they trust. */
   keys: readonly Verifier[];
   files: string[];
   /** Where a gateway keeps the last checkpoint that it has seen. */

@@ -31,7 +31,7 @@ export interface Application {
 const workingDays = { unconditional: 1, conditional: 10 } as const;
 
 /**
- * The act of applicationAct for a grant.
+ * The act of applying for a grant.
  *
  * @throws ProblemError invalid-request, unknown-field
  */

@@ -137,7 +137,7 @@ function makeExample(code: ErrorCode): object {
   return { summary: errorTable[code].title.en, value };
 }
 
-/** Registers the writer of one version's document; every routeSchema route of the same scope gets into it. */
+/** Registers the writer of one version's document; every documented route of the same scope gets into it. */
 export async function registerOpenApi(scope: FastifyInstance, version: number): Promise<void> {
   await scope.register(fastifySwagger, {
     openapi: document(version) as never,

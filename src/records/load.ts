@@ -121,7 +121,7 @@ async function stage(
   }
 
   const target = client.query(copyFrom(`copy staging (${list}, line_number, warned) from stdin`));
-  // What ends COPY is told to the server, whose log must not quoteIdentifier the file: it hears that it ended, not why.
+  // What ends COPY is told to the server, whose log must not quote the file: it hears that it ended, not why.
   let reason: unknown = null;
   async function* quietly(): AsyncGenerator<string> {
     try {

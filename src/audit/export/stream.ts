@@ -24,7 +24,7 @@ import { LogFaultError, tileReader, type PublishedCheckpoint, type Queryable } f
 export interface Export {
   format: 'ndjson' | 'csv';
   filter: EntryFilter;
-  /** The filter as it is filterText, without plain ids: canonical JSON. */
+  /** The filter as entries tell it, without plain ids: canonical JSON. */
   filterText: string;
   /** Covers every entry of the export. */
   checkpoint: PublishedCheckpoint;
@@ -67,7 +67,7 @@ export async function* exportPages(
       asked.filterText === '{}'
         ? await readPage({ database, db }, before)
         : await findEntries(database, filter, 'all', { before, limit: pageEntries });
-    // Entries may be archived at any time: what is filterText of is what no archive had when the page was read.
+    // Entries may be archived at any time: what counts is what no archive had when the page was read.
     const archived = await countArchived(db);
     for (const found of page.entries) {
       if (found.index < archived) break;

@@ -39,7 +39,7 @@ export async function findHints(
   const { low, strays: anyStrays, entries, indexed } = rows[0]!;
   if (anyStrays.length === maxScanned) return null;
   const end = Math.min(rows[0]!.end, entries);
-  // What the search tables do not hold yet is span through.
+  // What the search tables do not hold yet is looked through.
   const tail = consumer === undefined ? low : Math.min(end, Math.max(low, indexed));
   const { own, strays } =
     consumer === undefined
