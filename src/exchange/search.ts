@@ -5,7 +5,7 @@ import type { StoredRecord } from '../records/read.ts';
 import { leadOf, type Condition, type SearchPlace } from '../records/search.ts';
 import { batchLimit } from './batch.ts';
 import { fits, operatorFault, typeFault, type Scalar } from './claims.ts';
-import { openCursor, sealCursor } from '../http/cursor.ts';
+import { readCursor, sealCursor } from '../http/cursor.ts';
 import { checkFields, type Rights } from './rights.ts';
 import type { ExchangeOperation, Subject } from './operation.ts';
 import { distinct, listPersons } from './named-persons.ts';
@@ -116,7 +116,7 @@ export const search: ExchangeOperation<RecordSearchBody> = {
     const limit = Math.min(body.limit ?? defaultLimit, batchLimit(dataset, fields));
     const conditions = conditionsOf(body.where);
     const scope = scopeOf(dataset, occasion.client, body);
-    const after = readAfter(body, (cursor) => openCursor(cursorKey, scope, cursor, occasion.now));
+    const after = placeAfter(readCursor(cursorKey, scope, body.after, occasion.now));
     // The whole page is charged before anything is read: a refusal must not tell how many there are.
     await occasion.charge(limit);
     const found = await find(conditions, after, limit + 1);
@@ -151,18 +151,8 @@ function scopeOf({ name, version }: Dataset, client: string, { where, fields }: 
   return JSON.stringify(['search', client, name, version, sorted, fields ?? null]);
 }
 
-/** @throws ProblemError invalid-request when the cursor is none of this search */
-function readAfter({ after }: RecordSearchBody, open: (cursor: string) => string | null): SearchPlace | null {
-  if (after === undefined || after === null) return null;
-  const place = open(after);
-  if (place !== null) return JSON.parse(place) as SearchPlace;
-  const detail = {
-    en: 'is no cursor of this client and search, or older than a day',
-    zh: '不是该客户端此次查询的游标，或已超过一天',
-  };
-  throw invalidRequest({ en: 'the cursor can not be used', zh: '游标无法使用' }, [
-    { pointer: '#/after', detail },
-  ]);
+function placeAfter(place: string | null): SearchPlace | null {
+  return place === null ? null : (JSON.parse(place) as SearchPlace);
 }
 
 function placeOf(dataset: Dataset, conditions: readonly Condition[], record: StoredRecord): SearchPlace {

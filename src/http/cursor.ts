@@ -1,4 +1,5 @@
 import { createCipheriv, createDecipheriv, createHash, randomBytes, type KeyObject } from 'node:crypto';
+import { invalidBody } from './validation.ts';
 
 /**
  * Cursors of lists. They hold where the last of a page stands, which may be an id, or tell how much others do: so they
@@ -30,7 +31,7 @@ export function sealCursor(key: KeyObject, scope: string, place: string, now: Da
   return Buffer.concat([nonce, sealed, cipher.getAuthTag()]).toString('base64url');
 }
 
-/** Reads a cursor; null when it is another client's or query's, too old, or forged. Attacker-controlled input. */
+/** Opens a cursor; null when it is another client's or query's, too old, or forged. Attacker-controlled input. */
 export function openCursor(key: KeyObject, scope: string, cursor: string, now: Date): string | null {
   const bytes = Buffer.from(cursor, 'base64url');
   if (bytes.length < nonceBytes + headBytes + tagBytes) return null;
@@ -46,14 +47,30 @@ export function openCursor(key: KeyObject, scope: string, cursor: string, now: D
   }
 }
 
-/** The same where the place is an index of the audit log. */
-export function sealIndex(key: KeyObject, scope: string, index: number, now: Date): string {
-  return sealCursor(key, scope, String(index), now);
+/**
+ * Reads the cursor of a request. Takes attacker-controlled input.
+ *
+ * @returns the place behind which the list goes on; null where the request has none
+ * @throws ProblemError invalid-request
+ */
+export function readCursor(
+  key: KeyObject,
+  scope: string,
+  cursor: string | null | undefined,
+  now: Date,
+): string | null {
+  if (cursor === null || cursor === undefined) return null;
+  const place = openCursor(key, scope, cursor, now);
+  if (place !== null) return place;
+  throw invalidBody('#/after', {
+    en: 'is not a cursor of this query by this client, or older than a day',
+    zh: '不是该客户端此次查询的游标，或已超过一天',
+  });
 }
 
-/** Reads such a cursor, as `openCursor` does. */
-export function openIndex(key: KeyObject, scope: string, cursor: string, now: Date): number | null {
-  const place = openCursor(key, scope, cursor, now);
+/** The same where the place is an index of the audit log. */
+export function readIndexCursor(...cursor: Parameters<typeof readCursor>): number | null {
+  const place = readCursor(...cursor);
   return place === null ? null : Number(place);
 }
 

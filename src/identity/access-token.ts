@@ -1,9 +1,16 @@
 import { createPublicKey, randomUUID, type KeyObject } from 'node:crypto';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import fastifyJwt from '@fastify/jwt';
 import { ProblemError } from '../base/errors.ts';
 import { keyId } from '../base/keys.ts';
 import type { Client } from './clients.ts';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** What the verified token says; null before it is verified, and on routes that take none. */
+    accessToken: AccessToken | null;
+  }
+}
 
 /** What an access token says of its bearer (RFC 9068, 2.2). */
 export interface AccessToken {
@@ -49,6 +56,7 @@ export async function registerTokens(
     // Times and names are checked below, against the gateway's clock and more strictly.
     verify: { algorithms: ['ES256'], complete: true, cache: false, ignoreExpiration: true },
   });
+  app.decorateRequest('accessToken', null);
   /** By the whole header Authorization. */
   const verified = new Map<string, AccessToken>();
 
@@ -148,6 +156,12 @@ function readBearer(authorization: string | undefined): string {
   const token = /^bearer +([\w.~+/-]+=*)$/i.exec(authorization)?.[1];
   if (token === undefined) throw invalid();
   return token;
+}
+
+/** The token of a request that was admitted. @throws Error where the route admits nobody: that is a fault of the route */
+export function tokenOf({ accessToken }: FastifyRequest): AccessToken {
+  if (accessToken === null) throw new Error('the route reads a token that it does not verify');
+  return accessToken;
 }
 
 /**

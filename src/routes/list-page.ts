@@ -1,7 +1,6 @@
 import { canonicalJson } from '../base/canonical-json.ts';
 import { type LogSecrets } from '../audit/subjects.ts';
-import { openCursor, sealCursor } from '../http/cursor.ts';
-import { invalidBody } from '../http/validation.ts';
+import { readCursor, sealCursor } from '../http/cursor.ts';
 
 /** What the query of a list may hold, each member once. */
 export interface ListQuery {
@@ -12,11 +11,18 @@ export interface ListQuery {
 const defaultLimit = 50;
 const maxLimit = 500;
 
-/** How Fastify validates the query of a list; queries are text. */
-export const listQueryProperties = {
-  limit: { type: 'string', pattern: '^([1-9][0-9]?|[1-4][0-9][0-9]|500)$' },
-  after: { type: 'string', minLength: 1, maxLength: 200 },
-} as const;
+/** How Fastify validates the query of a list; queries are text. @param filters what the list can be filtered by */
+export function listQuerySchema(filters: Record<string, object> = {}): object {
+  return {
+    type: 'object',
+    additionalProperties: false,
+    properties: {
+      limit: { type: 'string', pattern: '^([1-9][0-9]?|[1-4][0-9][0-9]|500)$' },
+      after: { type: 'string', minLength: 1, maxLength: 200 },
+      ...filters,
+    },
+  };
+}
 
 export const listParameters = [
   {
@@ -73,12 +79,7 @@ export function readPage(
   scope: Record<string, unknown>,
 ): ListPage {
   const named = canonicalJson(scope);
-  const place = after === undefined ? null : openCursor(secrets.cursorKey, named, after, now());
-  if (after !== undefined && place === null)
-    throw invalidBody('#/after', {
-      en: 'is not a cursor of this list, or older than a day',
-      zh: '不是本列表的游标，或已超过一天',
-    });
+  const place = readCursor(secrets.cursorKey, named, after, now());
   return {
     after: place,
     limit: limit === undefined ? defaultLimit : Number(limit),

@@ -1,7 +1,7 @@
 import { createSecretKey, randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import t from 'tap';
-import { openCursor, openIndex, sealCursor, sealIndex } from '../../src/http/cursor.ts';
+import { openCursor, readIndexCursor, sealCursor } from '../../src/http/cursor.ts';
 
 const key = createSecretKey(randomBytes(32));
 const now = new Date('2026-11-25T08:00:00.000Z');
@@ -55,7 +55,7 @@ await t.test('shows nothing of the id, and is another one each time', (t) => {
 
 await t.test('is as long for every index', (t) => {
   const lengths = [0, 9, 10, 999_999_999, Number.MAX_SAFE_INTEGER].map(
-    (index) => sealIndex(key, 's', index, now).length,
+    (index) => sealCursor(key, 's', String(index), now).length,
   );
   t.strictSame(new Set(lengths).size, 1);
   t.end();
@@ -65,9 +65,13 @@ await t.test('gives an index back as it was, and no place that is none', (t) => 
   fc.assert(
     fc.property(
       fc.maxSafeInteger().map(Math.abs),
-      (index) => openIndex(key, 's', sealIndex(key, 's', index, now), now) === index,
+      (index) => readIndexCursor(key, 's', sealCursor(key, 's', String(index), now), now) === index,
     ),
   );
-  t.equal(openIndex(key, 'another', sealIndex(key, 's', 7, now), now), null);
+  t.equal(readIndexCursor(key, 's', undefined, now), null, 'none is none');
+  t.throws(() => readIndexCursor(key, 'another', sealCursor(key, 's', '7', now), now), {
+    code: 'invalid-request',
+    errors: [{ pointer: '#/after' }],
+  });
   t.end();
 });

@@ -1,34 +1,25 @@
 import { finished, Readable } from 'node:stream';
-import type { KeyObject } from 'node:crypto';
-import type { FastifyInstance } from 'fastify';
-import { openIndex, sealIndex } from '../../http/cursor.ts';
-import type { Database } from '../../db/database.ts';
-import { ProblemError } from '../../base/errors.ts';
-import { requireLiveClient, requireScope } from '../../identity/access-token.ts';
-import { routeSchema } from '../../http/openapi.ts';
-import { canonicalJson } from '../../base/canonical-json.ts';
-import { exportBodySchema, exportOperation } from './export-documents.ts';
+import type { FastifyInstance, FastifyReply } from 'fastify';
 import { exportPages } from '../../audit/export/stream.ts';
-import { describeFilter, type FilterBody, type FilterReader } from './filter-body.ts';
-import { encodeQuery, readOfficial } from '../look.ts';
-import { maxWaitMs, type ReceiptRoutesOptions } from './receipt-routes.ts';
 import { awaitCheckpoint } from '../../audit/prove-entry.ts';
-import { recordUnderAuthority } from '../../audit/record.ts';
 import {
   findLastCheckpoint,
   findLastEntry,
   LogFaultError,
   rethrowAsAuditUnavailable,
   type PublishedCheckpoint,
+  type Queryable,
 } from '../../audit/stored-log.ts';
-import { invalidBody } from '../../http/validation.ts';
-
-export interface ExportRoutesOptions extends ReceiptRoutesOptions {
-  readFilter: FilterReader;
-  database: Database;
-  /** Signs the manifests, as it does the log's checkpoints. */
-  signer: { name: string; key: KeyObject };
-}
+import { canonicalJson } from '../../base/canonical-json.ts';
+import { ProblemError } from '../../base/errors.ts';
+import { readIndexCursor, sealCursor } from '../../http/cursor.ts';
+import { routeSchema } from '../../http/openapi.ts';
+import { requireLiveClient } from '../../identity/access-token.ts';
+import type { RouteContext } from '../context.ts';
+import { registerLook } from '../look.ts';
+import { maxWaitMs } from './covering-checkpoint.ts';
+import { exportBodySchema, exportOperation } from './export-documents.ts';
+import { createFilterReader, filterDetails, type FilterBody } from './filter-body.ts';
 
 interface ExportBody extends FilterBody {
   after?: string | null;
@@ -37,112 +28,116 @@ interface ExportBody extends FilterBody {
 
 /** Exports at a time in this process: each holds a page or two. */
 const maxExports = 8;
-/** Whoever takes longer for a page loses the connection, and can continue by the last cursor. */
+/** A client that takes longer for a page loses the connection, and can continue by the last cursor. */
 const maxStallMs = 60_000;
 const mediaTypes = { ndjson: 'application/x-ndjson', csv: 'text/csv; charset=utf-8' } as const;
 
 /** The route by which auditors take entries out of the log, as a stream. The export is an entry before it begins. */
-export function registerExportRoutes(scope: FastifyInstance, options: ExportRoutesOptions): void {
-  const { database, db, cosigned, authority, log, secrets, tokens, admit, now } = options;
-  const { readFilter, signer } = options;
-  let running = 0;
+export function registerExportRoutes(scope: FastifyInstance, context: RouteContext): void {
+  const { searches, logDb, cosigned, authority, secrets, signer, now } = context;
+  const readFilter = createFilterReader(context);
+  const places = createExportPlaces();
 
-  scope.post<{ Body: ExportBody }>(
-    '/v1/audit/export',
-    {
-      onRequest: (request, reply, done) => {
-        requireScope(admit(request, reply), 'audit');
-        done();
-      },
-      schema: routeSchema(exportOperation, { body: exportBodySchema }),
-    },
-    async (request, reply) => {
-      const token = tokens.verify(request.headers.authorization);
-      requireScope(token, 'audit');
-      const official = readOfficial(request);
-      requireLiveClient(authority.current(), token);
-      const { format, after = null, ...body } = request.body;
+  registerLook<{ Body: ExportBody }>(scope, context, {
+    method: 'POST',
+    url: '/v1/audit/export',
+    scopes: ['audit'],
+    schema: routeSchema(exportOperation, { body: exportBodySchema }),
+    async find(request, { token }, reply) {
+      const { format, after, ...body } = request.body;
       const filter = readFilter(body, token);
-      const told = canonicalJson(describeFilter(filter, secrets));
-      const cursorScope = canonicalJson({ client: token.clientId, export: format, filter: told });
-      const from = after === null ? null : getIndex(cursorScope, after);
-      if (running >= maxExports) throw new ProblemError('overloaded');
-      running++;
-      const stalled = setTimeout(() => reply.raw.destroy(), maxStallMs);
-      finished(reply.raw, () => {
-        clearTimeout(stalled);
-        running--;
-      });
-
-      const checkpoint = await getCheckpoint(from).catch(rethrowAsAuditUnavailable);
+      const { subject_key, details } = filterDetails(filter, secrets);
+      const filterText = canonicalJson(details);
+      const cursorScope = canonicalJson({ client: token.clientId, export: format, filter: filterText });
+      const from = readIndexCursor(secrets.cursorKey, cursorScope, after, now());
+      const stillRead = places.take(reply);
+      const checkpoint = await getCheckpoint(logDb, from).catch(rethrowAsAuditUnavailable);
       const below = from ?? checkpoint.size;
-      await recordUnderAuthority(log, authority, (current) => {
-        requireLiveClient(current, token);
-        const asked = {
-          operation: 'export',
-          subject_key: filter.subjectRefs === undefined ? undefined : secrets.subjectKeyId,
-          details: { ...describeFilter(filter, secrets), format, below, size: checkpoint.size },
-        };
-        const leaf = encodeQuery(request, { token, official, time: now() }, asked);
-        return Promise.resolve({ leaf, result: undefined });
-      });
 
       const pages = exportPages(
-        { database, db },
+        { database: searches, db: logDb },
         {
           format,
           filter,
-          filterText: told,
+          filterText,
           checkpoint: { ...checkpoint, note: cosigned(checkpoint.note) },
           below,
           continues: from !== null,
-          cursorAt: (index) => sealIndex(secrets.cursorKey, cursorScope, index, now()),
+          cursorAt: (index) => sealCursor(secrets.cursorKey, cursorScope, String(index), now()),
           signer,
           beforePage: () => {
             requireLiveClient(authority.current(), token);
-            stalled.refresh();
+            stillRead();
           },
         },
       );
-      // What fails before the first byte is still a problem.
-      const first = await pages.next().catch(refused);
-      return reply
-        .header('exchange-id', request.id)
-        .header('cache-control', 'no-store')
-        .header('content-disposition', `attachment; filename="audit-${checkpoint.size}.${format}"`)
-        .type(mediaTypes[format])
-        .send(Readable.from(startingWith(first, pages), { highWaterMark: 0 }));
+      return {
+        entry: {
+          operation: 'export',
+          subject_key,
+          details: { ...details, format, below, size: checkpoint.size },
+        },
+        answer: () => sendPages(reply, pages, { format, size: checkpoint.size }),
+      };
     },
-  );
-
-  /** @throws ProblemError invalid-request */
-  function getIndex(cursorScope: string, cursor: string): number {
-    const index = openIndex(secrets.cursorKey, cursorScope, cursor, now());
-    if (index !== null) return index;
-    const detail = {
-      en: 'is not a cursor of this export, or older than a day',
-      zh: '不是本次导出的游标，或已超过一天',
-    };
-    throw invalidBody('#/after', detail);
-  }
-
-  /** The checkpoint at which an export begins: it covers what there is now, where one comes soon. @throws LogFaultError */
-  async function getCheckpoint(below: number | null): Promise<PublishedCheckpoint> {
-    const newest = below === null ? await findLastEntry(db) : below - 1;
-    const covering = newest === null ? null : await awaitCheckpoint(db, newest, maxWaitMs);
-    const checkpoint = covering ?? (await findLastCheckpoint(db));
-    if (checkpoint === null) throw new LogFaultError('the log has no checkpoint yet');
-    if (below !== null && checkpoint.size < below)
-      throw new LogFaultError(
-        `the last checkpoint has ${checkpoint.size} entries, and an export had ${below}`,
-      );
-    return checkpoint;
-  }
+  });
 }
 
-function refused(error: unknown): never {
-  if (error instanceof ProblemError) throw error;
-  return rethrowAsAuditUnavailable(error);
+/** Bounds the exports in work. */
+function createExportPlaces(): { take(reply: FastifyReply): () => void } {
+  let taken = 0;
+  return {
+    /**
+     * Takes a place until the answer is sent or its connection closed.
+     *
+     * @returns what to call when the client has taken a page
+     * @throws ProblemError overloaded
+     */
+    take(reply) {
+      if (taken >= maxExports) throw new ProblemError('overloaded');
+      taken++;
+      const stalled = setTimeout(() => reply.raw.destroy(), maxStallMs);
+      finished(reply.raw, () => {
+        clearTimeout(stalled);
+        taken--;
+      });
+      return () => stalled.refresh();
+    },
+  };
+}
+
+/**
+ * The checkpoint at which an export begins: it covers what there is now, where one comes soon.
+ *
+ * @param below where an earlier export was broken off; null for a new one
+ * @throws LogFaultError
+ */
+async function getCheckpoint(db: Queryable, below: number | null): Promise<PublishedCheckpoint> {
+  const newest = below === null ? await findLastEntry(db) : below - 1;
+  const covering = newest === null ? null : await awaitCheckpoint(db, newest, maxWaitMs);
+  const checkpoint = covering ?? (await findLastCheckpoint(db));
+  if (checkpoint === null) throw new LogFaultError('the log has no checkpoint yet');
+  if (below !== null && checkpoint.size < below)
+    throw new LogFaultError(`the last checkpoint has ${checkpoint.size} entries, and an export had ${below}`);
+  return checkpoint;
+}
+
+/** Sends the pages of an export. What fails before the first byte is a problem; what fails later breaks the answer off. */
+async function sendPages(
+  reply: FastifyReply,
+  pages: AsyncGenerator<string, void, undefined>,
+  { format, size }: { format: keyof typeof mediaTypes; size: number },
+): Promise<FastifyReply> {
+  const first = await pages.next().catch((error: unknown) => {
+    if (error instanceof ProblemError) throw error;
+    return rethrowAsAuditUnavailable(error);
+  });
+  return reply
+    .header('exchange-id', reply.request.id)
+    .header('cache-control', 'no-store')
+    .header('content-disposition', `attachment; filename="audit-${size}.${format}"`)
+    .type(mediaTypes[format])
+    .send(Readable.from(startingWith(first, pages), { highWaterMark: 0 }));
 }
 
 async function* startingWith(

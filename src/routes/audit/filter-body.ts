@@ -1,5 +1,7 @@
+import type { AccessToken } from '../../identity/access-token.ts';
+import { readTime } from '../read-time.ts';
 import type { Catalogue } from '../../catalogue/catalogue.ts';
-import { isCalendarDate, mayHoldId } from '../../catalogue/formats.ts';
+import { mayHoldId } from '../../catalogue/formats.ts';
 import { ProblemError } from '../../base/errors.ts';
 import { isCleanText } from '../../http/headers.ts';
 import { invalidBody } from '../../http/validation.ts';
@@ -22,18 +24,19 @@ export interface FilterBody {
   to?: string;
 }
 
-/** Whoever asks, by the scopes of the token. */
-interface Seer {
-  scopes: readonly string[];
+/** What filters are read with. */
+interface FilterContext {
+  catalogue: Catalogue;
+  secrets: LogSecrets;
 }
 
 /** Makes a body's filter. @throws ProblemError invalid-request, invalid-id */
-export type FilterReader = (body: FilterBody, token: Seer) => EntryFilter;
+export type FilterReader = (body: FilterBody, token: Pick<AccessToken, 'scopes'>) => EntryFilter;
 
 /** What reads filters: checks what a schema can't say, and hashes the subject, whose plain id goes no further. */
-export function createFilterReader(catalogue: Catalogue, secrets: LogSecrets): FilterReader {
+export function createFilterReader({ catalogue, secrets }: FilterContext): FilterReader {
   /** Auditors find whoever is hidden from the consumer as well. */
-  function refsOf(dataset: string, subject: string, token: Seer): string[] {
+  function refsOf(dataset: string, subject: string, token: Pick<AccessToken, 'scopes'>): string[] {
     const kinds = token.scopes.includes('audit') ? [false, true] : [false];
     return kinds.map((hidden) => subjectRef(secrets, dataset, subject, hidden));
   }
@@ -71,33 +74,29 @@ export function createFilterReader(catalogue: Catalogue, secrets: LogSecrets): F
   };
 }
 
-/** @throws ProblemError invalid-request when there is no such time */
-export function readTime(pointer: string, value: string | undefined): Date | undefined {
-  if (value === undefined) return undefined;
-  const time = new Date(value);
-  if (!Number.isNaN(time.getTime()) && isCalendarDate(value.slice(0, 10))) return time;
-  throw invalidBody(pointer, { en: 'is not a time that exists', zh: '不是有效的时间' });
-}
-
 /**
- * The filter as the query's own entry has it: without a plain id. What was typed as an official, case or trace and holds
- * what may be somebody's id is told as a keyed hash.
+ * A filter as the look's own entry tells it: without a plain id. An official, a case or a trace that may be an id of a
+ * person is told as a keyed hash; the key of subjects is named where one is looked for.
  */
-export function describeFilter(filter: EntryFilter, secrets: LogSecrets): Record<string, unknown> {
-  const tell = (member: string, text: string | undefined): string | undefined =>
-    text !== undefined && mayHoldId(text) ? `hash:${subjectRef(secrets, member, text)}` : text;
-  return {
+export function filterDetails(
+  filter: EntryFilter,
+  secrets: LogSecrets,
+): { subject_key: string | undefined; details: Record<string, unknown> } {
+  const text = (member: string, value: string | undefined): string | undefined =>
+    value !== undefined && mayHoldId(value) ? `hash:${subjectRef(secrets, member, value)}` : value;
+  const details = {
     consumer: filter.consumer,
     provider: filter.provider,
     dataset: filter.dataset ?? filter.subjectDataset,
     purpose: filter.purpose,
     outcome: filter.outcome,
-    official: tell('official', filter.official),
-    case: tell('case', filter.caseNo),
+    official: text('official', filter.official),
+    case: text('case', filter.caseNo),
     kind: filter.kind,
-    trace_id: tell('trace', filter.traceId),
+    trace_id: text('trace', filter.traceId),
     subject: filter.subjectRefs?.[0],
     from: filter.from?.toISOString(),
     to: filter.to?.toISOString(),
   };
+  return { subject_key: filter.subjectRefs === undefined ? undefined : secrets.subjectKeyId, details };
 }

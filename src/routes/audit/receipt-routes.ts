@@ -1,120 +1,83 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { AuthorityView } from '../../grants/authority.ts';
-import type { Admit } from '../../identity/admission.ts';
-import { requireLiveClient, type AccessToken, type Tokens } from '../../identity/access-token.ts';
-import { routeSchema } from '../../http/openapi.ts';
-import type { Appender } from '../../audit/append.ts';
+import type { FastifyInstance, FastifyReply } from 'fastify';
 import { entryNotFound } from '../../audit/archive/archived.ts';
-import type { LogSecrets } from '../../audit/subjects.ts';
+import { findExchange, type StoredExchange } from '../../audit/prove-entry.ts';
+import { rethrowAsAuditUnavailable } from '../../audit/stored-log.ts';
+import { routeSchema } from '../../http/openapi.ts';
+import type { AccessToken } from '../../identity/access-token.ts';
+import type { RouteContext } from '../context.ts';
+import { registerLook, type LookRoute } from '../look.ts';
+import { answerLater, findProver } from './covering-checkpoint.ts';
 import { receiptFileOperation, receiptOperation } from './log-documents.ts';
-import { encodeQuery, readOfficial } from '../look.ts';
-import { awaitCheckpoint, findExchange, proveEntry, type StoredExchange } from '../../audit/prove-entry.ts';
-import { recordUnderAuthority } from '../../audit/record.ts';
-import { rethrowAsAuditUnavailable, type Queryable } from '../../audit/stored-log.ts';
+import { maySee, visibilityOf } from './visibility.ts';
 
-export interface ReceiptRoutesOptions {
-  db: Queryable;
-  /** Adds the signatures of witnesses to a checkpoint's note. */
-  cosigned: (note: string) => string;
-  authority: AuthorityView;
-  log: Appender;
-  secrets: LogSecrets;
-  tokens: Tokens;
-  admit: Admit;
-  now: () => Date;
+interface ReceiptRoute {
+  Params: { exchange: string };
 }
 
-/** How long an answer waits for the checkpoint that covers its entry. */
-export const maxWaitMs = 2000;
-const retryAfterSeconds = 1;
+/** Sends a receipt. @param salt of the body, for the consumer alone */
+type SendReceipt = (
+  reply: FastifyReply,
+  receipt: { id: string; bytes: Buffer; proof: string; salt: string | undefined },
+) => FastifyReply;
+
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
-interface ReceiptBody {
-  exchange: StoredExchange;
-  /** Null while no checkpoint covers the entry. */
-  proof: string | null;
-  own: boolean;
-}
+/** The routes that give an exchange's entry with its proof to its consumer, its provider and auditors. */
+export function registerReceiptRoutes(scope: FastifyInstance, context: RouteContext): void {
+  const { logDb, secrets } = context;
+  const path = '/v1/exchanges/:exchange/receipt';
 
-/** The routes by which a consumer, a provider or an auditor gets an exchange's entry with its proof. */
-export function registerReceiptRoutes(scope: FastifyInstance, options: ReceiptRoutesOptions): void {
-  const { db, cosigned, authority, log, secrets, tokens, admit, now } = options;
-
-  function onRequest(request: FastifyRequest, reply: FastifyReply, done: () => void): void {
-    admit(request, reply);
-    done();
+  /** @throws ProblemError not-found, also where the exchange belongs to others */
+  async function getExchange(id: string, token: AccessToken): Promise<StoredExchange> {
+    const exchange = uuid.test(id) ? await findExchange(logDb, id).catch(rethrowAsAuditUnavailable) : null;
+    if (exchange === null || !maySee(visibilityOf(token), exchange)) throw await entryNotFound(logDb);
+    return exchange;
   }
 
-  scope.get<{ Params: { exchange: string } }>(
-    '/v1/exchanges/:exchange/receipt',
-    { onRequest, schema: routeSchema(receiptOperation) },
-    async (request, reply) => {
-      const { exchange, proof, own } = await findReceipt(request);
-      if (proof === null) return answerLater(reply);
-      const salt =
-        own && exchange.bound ? secrets.saltMac(request.params.exchange).toString('base64') : undefined;
-      return reply
-        .header('cache-control', 'no-store')
-        .send({ entry: exchange.bytes.toString('base64'), proof, salt });
-    },
-  );
+  /** A consumer's receipt is its own affair; a look at the exchanges of others is entered. */
+  function receiptRoute(
+    send: SendReceipt,
+  ): Pick<LookRoute<ReceiptRoute>, 'method' | 'scopes' | 'official' | 'find'> {
+    return {
+      method: 'GET',
+      scopes: [],
+      official: 'when entered',
+      async find({ params: { exchange: id } }, { token }, reply) {
+        const exchange = await getExchange(id, token);
+        const prove = await findProver(context, exchange);
+        if (prove === null) return { entry: null, answer: () => answerLater(reply) };
+        const own = token.scopes.includes('exchange') && exchange.consumer === token.department;
+        const salt = own && exchange.bound ? secrets.saltMac(id).toString('base64') : undefined;
+        return {
+          entry: own ? null : { operation: 'receipt', records: 1, details: { exchange: id } },
+          answer: async () =>
+            send(reply.header('cache-control', 'no-store'), {
+              id,
+              bytes: exchange.bytes,
+              proof: await prove(),
+              salt,
+            }),
+        };
+      },
+    };
+  }
 
-  scope.get<{ Params: { exchange: string } }>(
-    '/v1/exchanges/:exchange/receipt.tlog-proof',
-    { onRequest, schema: routeSchema(receiptFileOperation) },
-    async (request, reply) => {
-      const { proof } = await findReceipt(request);
-      if (proof === null) return answerLater(reply);
-      return reply
-        .header('cache-control', 'no-store')
-        .header('content-disposition', `attachment; filename="${request.params.exchange}.tlog-proof"`)
+  registerLook<ReceiptRoute>(scope, context, {
+    url: path,
+    schema: routeSchema(receiptOperation),
+    ...receiptRoute((reply, { bytes, proof, salt }) =>
+      reply.send({ entry: bytes.toString('base64'), proof, salt }),
+    ),
+  });
+
+  registerLook<ReceiptRoute>(scope, context, {
+    url: `${path}.tlog-proof`,
+    schema: routeSchema(receiptFileOperation),
+    ...receiptRoute((reply, { id, proof }) =>
+      reply
+        .header('content-disposition', `attachment; filename="${id}.tlog-proof"`)
         .type('text/plain; charset=utf-8')
-        .send(proof);
-    },
-  );
-
-  async function findReceipt(
-    request: FastifyRequest<{ Params: { exchange: string } }>,
-  ): Promise<ReceiptBody> {
-    const token = tokens.verify(request.headers.authorization);
-    requireLiveClient(authority.current(), token);
-    const { exchange: id } = request.params;
-    const exchange = uuid.test(id) ? await findExchange(db, id).catch(rethrowAsAuditUnavailable) : null;
-    // Of what belongs to others the same is said as of what is not there.
-    if (exchange === null || !maySee(token, exchange)) throw await entryNotFound(db);
-    const own = token.scopes.includes('exchange') && exchange.consumer === token.department;
-    const checkpoint = await awaitCheckpoint(db, exchange.index, maxWaitMs).catch(rethrowAsAuditUnavailable);
-    if (checkpoint === null) return { exchange, proof: null, own };
-    if (!own) await enterQuery(request, token, id);
-    const note = cosigned(checkpoint.note);
-    const proof = await proveEntry(db, exchange, { ...checkpoint, note }).catch(rethrowAsAuditUnavailable);
-    return { exchange, proof, own };
-  }
-
-  /** A consumer's receipt is its own affair; whoever looks at the exchanges of others is on the record. */
-  async function enterQuery(request: FastifyRequest, token: AccessToken, id: string): Promise<void> {
-    const official = readOfficial(request);
-    await recordUnderAuthority(log, authority, (current) => {
-      requireLiveClient(current, token);
-      const asked = { operation: 'receipt', records: 1, details: { exchange: id } };
-      const leaf = encodeQuery(request, { token, official, time: now() }, asked);
-      return Promise.resolve({ leaf, result: undefined });
-    });
-  }
-}
-
-/** What belongs to others is not there. */
-function maySee({ scopes, department }: AccessToken, { consumer, provider }: StoredExchange): boolean {
-  if (scopes.includes('audit')) return true;
-  if (scopes.includes('exchange') && consumer === department) return true;
-  return scopes.includes('provide') && provider === department;
-}
-
-/** No checkpoint covers the entry yet. */
-export function answerLater(reply: FastifyReply): FastifyReply {
-  return reply
-    .status(202)
-    .header('cache-control', 'no-store')
-    .header('retry-after', String(retryAfterSeconds))
-    .send({ status: 'pending' });
+        .send(proof),
+    ),
+  });
 }

@@ -1,13 +1,4 @@
 import type { FastifyInstance } from 'fastify';
-import { answer } from '../answer.ts';
-import { type ProblemError, rethrowAsStoreUnavailable } from '../../base/errors.ts';
-import type { Gate } from '../../http/gate.ts';
-import { requireLiveClient } from '../../identity/access-token.ts';
-import { routeSchema } from '../../http/openapi.ts';
-import { describeFilter, type FilterBody } from './filter-body.ts';
-import { encodeQuery, readOfficial } from '../look.ts';
-import { recordUnderAuthority } from '../../audit/record.ts';
-import { visibilityOf, type AuditRoutesOptions } from './search-routes.ts';
 import {
   maxEntries,
   maxGroups,
@@ -15,57 +6,47 @@ import {
   type Dimension,
   type TooMuch,
 } from '../../audit/search/summarize.ts';
-import { summaryBodySchema, summaryOperation } from './summary-documents.ts';
+import { rethrowAsStoreUnavailable, type ProblemError } from '../../base/errors.ts';
+import type { Gate } from '../../http/gate.ts';
+import { routeSchema } from '../../http/openapi.ts';
 import { invalidBody } from '../../http/validation.ts';
+import { answer } from '../answer.ts';
+import type { RouteContext } from '../context.ts';
+import { registerLook } from '../look.ts';
+import { createFilterReader, filterDetails, type FilterBody } from './filter-body.ts';
+import { summaryBodySchema, summaryOperation } from './summary-documents.ts';
+import { lookScopes, visibilityOf } from './visibility.ts';
 
 interface SummaryBody extends FilterBody {
   by: Dimension[];
 }
 
-/** The route by which whoever may search the log counts its entries. The summary is an entry before it is answered. */
-export function registerSummaryRoutes(
-  scope: FastifyInstance,
-  options: AuditRoutesOptions & { timeZone: string; longLooks: Gate },
-): void {
-  const { database, readFilter, authority, log, secrets, tokens, admit, now } = options;
-  const { timeZone, longLooks } = options;
+/** The route by which entries of the log are counted. @param gate of looks that take long */
+export function registerSummaryRoutes(scope: FastifyInstance, context: RouteContext, gate: Gate): void {
+  const { searches, secrets, timeZone } = context;
+  const readFilter = createFilterReader(context);
 
-  scope.post<{ Body: SummaryBody }>(
-    '/v1/audit/summary',
-    {
-      onRequest: (request, reply, done) => {
-        visibilityOf(admit(request, reply));
-        longLooks.check();
-        done();
-      },
-      schema: routeSchema(summaryOperation, { body: summaryBodySchema }),
-    },
-    async (request, reply) => {
-      const token = tokens.verify(request.headers.authorization);
-      const visibility = visibilityOf(token);
-      const official = readOfficial(request);
-      requireLiveClient(authority.current(), token);
+  registerLook<{ Body: SummaryBody }>(scope, context, {
+    method: 'POST',
+    url: '/v1/audit/summary',
+    scopes: lookScopes,
+    gate,
+    schema: routeSchema(summaryOperation, { body: summaryBodySchema }),
+    async find(request, { token, gone }, reply) {
       const { by, ...asked } = request.body;
       const filter = readFilter(asked, token);
-      const counted = await longLooks
-        .run(reply.raw, (gone) => summarize(database, { filter, visibility, by, timeZone }, gone))
-        .catch(rethrowAsStoreUnavailable);
+      const visibility = visibilityOf(token);
+      const counted = await summarize(searches, { filter, visibility, by, timeZone }, gone).catch(
+        rethrowAsStoreUnavailable,
+      );
       if (!Array.isArray(counted)) throw tooMuch(counted);
-
-      await recordUnderAuthority(log, authority, (current) => {
-        requireLiveClient(current, token);
-        const query = {
-          operation: 'summary',
-          records: counted.length,
-          subject_key: filter.subjectRefs === undefined ? undefined : secrets.subjectKeyId,
-          details: { ...describeFilter(filter, secrets), by },
-        };
-        const leaf = encodeQuery(request, { token, official, time: now() }, query);
-        return Promise.resolve({ leaf, result: undefined });
-      });
-      return answer(reply, { items: counted, next: null });
+      const { subject_key, details } = filterDetails(filter, secrets);
+      return {
+        entry: { operation: 'summary', records: counted.length, subject_key, details: { ...details, by } },
+        answer: () => answer(reply, { items: counted, next: null }),
+      };
     },
-  );
+  });
 }
 
 function tooMuch(what: TooMuch): ProblemError {

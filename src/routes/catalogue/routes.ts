@@ -1,64 +1,34 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { answer } from '../answer.ts';
-import type { LogSecrets } from '../../audit/subjects.ts';
+import type { FastifyInstance } from 'fastify';
 import { ProblemError } from '../../base/errors.ts';
-import type { Admit } from '../../identity/admission.ts';
-import { requireLiveClient, type AccessToken, type Tokens } from '../../identity/access-token.ts';
-import type { Client } from '../../identity/clients.ts';
-import { listQueryProperties, readPage, type ListQuery } from '../list-page.ts';
-import { routeSchema } from '../../http/openapi.ts';
 import type { Catalogue, Dataset, Field } from '../../catalogue/catalogue.ts';
+import { routeSchema } from '../../http/openapi.ts';
+import { answer } from '../answer.ts';
+import { admitting, liveToken, type RouteContext } from '../context.ts';
+import { listQuerySchema, readPage, type ListQuery } from '../list-page.ts';
 import { datasetOperation, listOperation, schemaOperation } from './documents.ts';
 
-export interface CatalogueRoutesOptions {
-  catalogue: Catalogue;
-  authority: { current(): { clients: ReadonlyMap<string, Client> } };
-  secrets: LogSecrets;
-  tokens: Tokens;
-  admit: Admit;
-  now: () => Date;
-}
+const schemaQuerySchema = {
+  type: 'object',
+  additionalProperties: false,
+  properties: { version: { type: 'string', pattern: '^[1-9][0-9]{0,2}$' } },
+};
 
 /** The routes by which departments see what there is to ask for. They are open to every client. */
-export function registerCatalogueRoutes(scope: FastifyInstance, options: CatalogueRoutesOptions): void {
-  const { catalogue, authority, secrets, tokens, admit, now } = options;
+export function registerCatalogueRoutes(scope: FastifyInstance, context: RouteContext): void {
+  const { catalogue } = context;
+  const onRequest = admitting(context);
   const names = [...new Set(catalogue.datasets.map(({ name }) => name))].sort();
-
-  function onRequest(request: FastifyRequest, reply: FastifyReply, done: () => void): void {
-    admit(request, reply);
-    done();
-  }
-
-  function readToken(request: FastifyRequest): AccessToken {
-    const token = tokens.verify(request.headers.authorization);
-    requireLiveClient(authority.current(), token);
-    return token;
-  }
-
-  /** The versions of a dataset, the newest first. @throws ProblemError not-found */
-  function getVersions(name: string): [newest: Dataset, ...Dataset[]] {
-    const [newest, ...others] = catalogue.datasets
-      .filter((dataset) => dataset.name === name)
-      .sort((a, b) => b.version - a.version);
-    if (newest === undefined) throw new ProblemError('not-found');
-    return [newest, ...others];
-  }
 
   scope.get<{ Querystring: ListQuery }>(
     '/v1/catalogue',
-    {
-      onRequest,
-      schema: routeSchema(listOperation, {
-        querystring: { type: 'object', additionalProperties: false, properties: listQueryProperties },
-      }),
-    },
+    { onRequest, schema: routeSchema(listOperation, { querystring: listQuerySchema() }) },
     (request, reply) => {
-      const token = readToken(request);
-      const page = readPage(request.query, { secrets, now }, { client: token.clientId, list: 'datasets' });
+      const token = liveToken(context, request);
+      const page = readPage(request.query, context, { client: token.clientId, list: 'datasets' });
       const left = names.filter((name) => page.after === null || name > page.after);
       const shown = left.slice(0, page.limit);
       return answer(reply, {
-        items: shown.map((name) => presentDataset(getVersions(name))),
+        items: shown.map((name) => presentDataset(getVersions(catalogue, name))),
         next: page.next(left.length > shown.length ? shown.at(-1)! : null),
       });
     },
@@ -68,8 +38,8 @@ export function registerCatalogueRoutes(scope: FastifyInstance, options: Catalog
     '/v1/catalogue/:dataset',
     { onRequest, schema: routeSchema(datasetOperation) },
     (request, reply) => {
-      readToken(request);
-      const versions = getVersions(request.params.dataset);
+      liveToken(context, request);
+      const versions = getVersions(catalogue, request.params.dataset);
       const fields = [...versions[0].fields.values()].map(presentField);
       return answer(reply, { ...presentDataset(versions), fields });
     },
@@ -77,25 +47,25 @@ export function registerCatalogueRoutes(scope: FastifyInstance, options: Catalog
 
   scope.get<{ Params: { dataset: string }; Querystring: { version?: string } }>(
     '/v1/catalogue/:dataset/schema',
-    {
-      onRequest,
-      schema: routeSchema(schemaOperation, {
-        querystring: {
-          type: 'object',
-          additionalProperties: false,
-          properties: { version: { type: 'string', pattern: '^[1-9][0-9]{0,2}$' } },
-        },
-      }),
-    },
+    { onRequest, schema: routeSchema(schemaOperation, { querystring: schemaQuerySchema }) },
     (request, reply) => {
-      readToken(request);
-      const versions = getVersions(request.params.dataset);
+      liveToken(context, request);
+      const versions = getVersions(catalogue, request.params.dataset);
       const version = Number(request.query.version ?? versions[0].version);
       const dataset = versions.find((one) => one.version === version);
       if (dataset === undefined) throw new ProblemError('not-found');
       return answer(reply.type('application/schema+json; charset=utf-8'), dataset.schema);
     },
   );
+}
+
+/** The versions of a dataset, the newest first. @throws ProblemError not-found */
+function getVersions({ datasets }: Catalogue, name: string): [newest: Dataset, ...Dataset[]] {
+  const [newest, ...others] = datasets
+    .filter((dataset) => dataset.name === name)
+    .sort((a, b) => b.version - a.version);
+  if (newest === undefined) throw new ProblemError('not-found');
+  return [newest, ...others];
 }
 
 function presentDataset(versions: [newest: Dataset, ...Dataset[]]): object {

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify';
 import type { Dataset } from '../../catalogue/catalogue.ts';
 import { ProblemError } from '../../base/errors.ts';
-import { requireScope, type AccessToken } from '../../identity/access-token.ts';
+import { requireScope, tokenOf } from '../../identity/access-token.ts';
 import type { Admit } from '../../identity/admission.ts';
 import type { Metrics } from '../../http/metrics.ts';
 import { routeSchema, type OperationObject } from '../../http/openapi.ts';
@@ -21,13 +21,6 @@ import { isSearchable, search } from '../../exchange/search.ts';
 import { verifyOperation } from './verify-documents.ts';
 import { verify } from '../../exchange/verify.ts';
 
-declare module 'fastify' {
-  interface FastifyRequest {
-    /** What the verified token says; null before it is verified, and on routes that take none. */
-    accessToken: AccessToken | null;
-  }
-}
-
 export interface ExchangeRoutesOptions {
   context: ExchangeContext;
   served: ServedDataset[];
@@ -43,7 +36,6 @@ export interface ExchangeRoutesOptions {
 /** The routes by which consumers ask for data, made from the catalogue. Register them in a scope of their own. */
 export function registerExchangeRoutes(scope: FastifyInstance, options: ExchangeRoutesOptions): void {
   const { context, admit, metrics, shedder, gate, personalIdsInUrls } = options;
-  scope.decorateRequest('accessToken', null);
 
   // The body stays text until the exchange reads it, because a malformed one is refused on the record.
   scope.removeAllContentTypeParsers();
@@ -54,7 +46,7 @@ export function registerExchangeRoutes(scope: FastifyInstance, options: Exchange
   /** Nobody's body is read before the token is verified, and there is a place for the exchange. */
   function authenticate(request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void): void {
     try {
-      request.accessToken = admit(request, reply);
+      admit(request, reply);
       shedder.check(request.raw.socket);
       done();
     } catch (error) {
@@ -92,7 +84,7 @@ export function registerExchangeRoutes(scope: FastifyInstance, options: Exchange
     const { name, version } = served.dataset;
     const finish = metrics.exchangeStarted({ dataset: `v${version}/${name}`, operation: operation.name });
     try {
-      const token = httpRequest.accessToken!;
+      const token = tokenOf(httpRequest);
       const answer = await exchange(context, served, { id: httpRequest.id, token, operation, request });
       reply.headers(answer.headers);
       finish(answer.outcome, 'problem' in answer ? answer.problem.code : 'ok');
@@ -115,7 +107,7 @@ export function registerExchangeRoutes(scope: FastifyInstance, options: Exchange
     reply: FastifyReply,
     request: DataRequest<Body>,
   ): Promise<FastifyReply> {
-    const token = httpRequest.accessToken!;
+    const token = tokenOf(httpRequest);
     const rehearsed = await rehearse(context, served, { id: httpRequest.id, token, operation, request });
     return reply
       .headers({

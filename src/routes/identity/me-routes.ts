@@ -1,43 +1,26 @@
 import type { FastifyInstance } from 'fastify';
-import { answer } from '../answer.ts';
-import type { Database } from '../../db/database.ts';
 import { rethrowAsStoreUnavailable } from '../../base/errors.ts';
 import { routeSchema } from '../../http/openapi.ts';
-import { requireLiveClient, type Tokens } from '../../identity/access-token.ts';
-import type { Admit } from '../../identity/admission.ts';
-import type { Client } from '../../identity/clients.ts';
-import { meOperation } from './me-documents.ts';
 import { listDepartments } from '../../identity/departments-and-clients.ts';
-
-export interface MeRoutesOptions {
-  registry: Database;
-  authority: { current(): { clients: ReadonlyMap<string, Client> } };
-  tokens: Tokens;
-  admit: Admit;
-}
+import { answer } from '../answer.ts';
+import { admitting, liveToken, type RouteContext } from '../context.ts';
+import { meOperation } from './me-documents.ts';
 
 /** The route by which a client sees whom its token stands for. */
-export function registerMeRoutes(scope: FastifyInstance, options: MeRoutesOptions): void {
-  const { registry, authority, tokens, admit } = options;
+export function registerMeRoutes(scope: FastifyInstance, context: RouteContext): void {
+  const { registry, authority } = context;
 
   scope.get(
     '/v1/me',
-    {
-      onRequest: (request, reply, done) => {
-        admit(request, reply);
-        done();
-      },
-      schema: routeSchema(meOperation),
-    },
+    { onRequest: admitting(context), schema: routeSchema(meOperation) },
     async (request, reply) => {
-      const token = tokens.verify(request.headers.authorization);
-      const { clients } = authority.current();
-      requireLiveClient({ clients }, token);
+      const token = liveToken(context, request);
+      const { roles } = authority.current().clients.get(token.clientId)!;
       const departments = await listDepartments(registry).catch(rethrowAsStoreUnavailable);
       return answer(reply, {
         client_id: token.clientId,
         department: departments.find(({ code }) => code === token.department),
-        roles: clients.get(token.clientId)!.roles,
+        roles,
         scopes: token.scopes,
         expires_at: new Date(token.expiresAtMs).toISOString(),
       });

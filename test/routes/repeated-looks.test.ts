@@ -1,30 +1,44 @@
 import t from 'tap';
-import { createPolls, repeatsWithinSeconds } from '../../../src/routes/audit/repeated-searches.ts';
-import { checkAuditLog, startGateway } from '../../helpers/gateway.ts';
-import { readLog } from '../../helpers/open-seal.ts';
-import { newAsker, search, type Page } from '../../helpers/search.ts';
+import { createRepeatedLooks, repeatsWithinSeconds } from '../../src/routes/repeated-looks.ts';
+import { checkAuditLog, startGateway } from '../helpers/gateway.ts';
+import { readLog } from '../helpers/open-seal.ts';
+import { newAsker, search, type Page } from '../helpers/search.ts';
 
-await t.test('an entry stands for a query for a minute, and not a moment longer', (t) => {
-  let ms = 0;
-  const polls = createPolls(() => new Date(ms));
-  t.notOk(polls.isCovered('a'));
-  polls.cover('a', new Date(0));
-  ms = repeatsWithinSeconds * 1000 - 1;
-  t.ok(polls.isCovered('a'));
-  t.notOk(polls.isCovered('b'));
-  ms++;
-  t.notOk(polls.isCovered('a'));
-  ms = -1;
-  t.notOk(polls.isCovered('a'), 'nor where the clock was put back');
-  t.end();
+/** Tells of each look whether it was entered. */
+function createAsker(): (key: string, atMs: number) => Promise<boolean> {
+  const looks = createRepeatedLooks();
+  return async (key, atMs) => {
+    let entered = false;
+    await looks.enterOnce(key, new Date(atMs), () => Promise.resolve((entered = true)));
+    return entered;
+  };
+}
+
+await t.test('an entry stands for a look for a minute, and not a moment longer', async (t) => {
+  const isEntered = createAsker();
+  t.ok(await isEntered('a', 0));
+  t.notOk(await isEntered('a', repeatsWithinSeconds * 1000 - 1));
+  t.ok(await isEntered('b', 0));
+  t.ok(await isEntered('a', repeatsWithinSeconds * 1000));
+  t.ok(await isEntered('a', -1), 'nor where the clock was put back');
 });
 
-await t.test('forgets what was entered first, when there is too much to remember', (t) => {
-  const polls = createPolls(() => new Date(0));
-  for (let i = 0; i <= 10_000; i++) polls.cover(String(i), new Date(0));
-  t.notOk(polls.isCovered('0'));
-  t.ok(polls.isCovered('1'));
-  t.end();
+await t.test('forgets what was entered first, when there is too much to remember', async (t) => {
+  const isEntered = createAsker();
+  for (let i = 0; i <= 10_000; i++) await isEntered(String(i), 0);
+  t.ok(await isEntered('0', 0));
+  t.notOk(await isEntered('2', 0));
+});
+
+await t.test('a look waits for the entry that stands for it, and fails with it', async (t) => {
+  const looks = createRepeatedLooks();
+  const failing = Promise.withResolvers<void>();
+  const both = [1, 2].map(() => looks.enterOnce('a', new Date(0), () => failing.promise));
+  failing.reject(new Error('no space left'));
+  for (const look of both) await t.rejects(look, { message: 'no space left' });
+  let entered = false;
+  await looks.enterOnce('a', new Date(0), () => Promise.resolve((entered = true)));
+  t.ok(entered, 'and the next one is entered again');
 });
 
 await t.test('auditors who ask the same again leave one entry a minute', async (t) => {

@@ -1,78 +1,81 @@
 import { createHash } from 'node:crypto';
-import type { FastifyReply, FastifyRequest } from 'fastify';
-import { answer } from '../answer.ts';
-import { maxEntryBytes } from '../../audit/entry.ts';
-import { type LogSecrets } from '../../audit/subjects.ts';
-import type { CarriedOutAct } from '../../audit/act.ts';
-import { actorOf } from '../look.ts';
-import type { Calendar } from '../../base/calendar.ts';
-import type { Catalogue } from '../../catalogue/catalogue.ts';
-import type { Database } from '../../db/database.ts';
-import { isDataError } from '../../db/connection.ts';
-import { ProblemError, rethrowAsStoreUnavailable } from '../../base/errors.ts';
-import { requireLiveClient, type AccessToken, type Tokens } from '../../identity/access-token.ts';
-import type { Admit } from '../../identity/admission.ts';
-import type { Authority, AuthorityView } from '../../grants/authority.ts';
-import { carryOut, type Done, type Once } from '../../grants/carry-out.ts';
-import { invalidBody } from '../../http/validation.ts';
+import type {
+  FastifyInstance,
+  FastifyReply,
+  FastifyRequest,
+  FastifySchema,
+  RouteGenericInterface,
+} from 'fastify';
+import type { CarriedOutAct } from '../audit/act.ts';
+import { maxEntryBytes } from '../audit/entry.ts';
+import { ProblemError, rethrowAsStoreUnavailable } from '../base/errors.ts';
+import { isDataError } from '../db/connection.ts';
+import type { Database } from '../db/database.ts';
+import type { Authority } from '../grants/authority.ts';
+import { carryOut, type Done, type Once } from '../grants/carry-out.ts';
+import { invalidBody } from '../http/validation.ts';
+import { requireLiveClient, tokenOf, type AccessToken } from '../identity/access-token.ts';
+import { actorOf, findOfficial, readOfficial } from './actor.ts';
+import { answer } from './answer.ts';
+import { admitting, type RouteContext } from './context.ts';
 
-/** Who asks for an act, and for whom. */
-export interface By {
-  token: AccessToken;
-  official: string | null;
+/** A route by which a department governs. */
+export interface ActRoute<Route extends RouteGenericInterface, Result> {
+  url: string;
+  /** Of these scopes, the token must have one. */
+  scopes: readonly string[];
+  /** Whether the request must name an official. */
+  official: 'required' | 'optional';
+  schema: FastifySchema;
+  /**
+   * Reads the request, and gives what decides on it: what makes the act under an authority at a time, or throws the
+   * ProblemError that refuses it. Deciding has no effect, and may be done several times.
+   */
+  read(request: FastifyRequest<Route>, token: AccessToken): Decide;
+  /** Makes the body of the answer; sets status and headers where they are special. */
+  answer(result: Result, reply: FastifyReply): object;
 }
 
-/** What the routes by which departments govern need. */
-export interface GoverningOptions {
-  /** Where registers are read, and acts carried out. */
-  registry: Database;
-  catalogue: Catalogue;
-  authority: AuthorityView;
-  calendar: Calendar;
-  /** Has one thing done after the other. */
-  inTurn: InTurn;
-  secrets: LogSecrets;
-  tokens: Tokens;
-  admit: Admit;
-  now: () => Date;
-}
+/** Decides on an act. */
+type Decide = (current: Authority, time: Date) => CarriedOutAct | Promise<CarriedOutAct>;
 
-export type InTurn = <T>(work: () => Promise<T>) => Promise<T>;
-
-/** Acts change what others were decided under: those of one gateway take turns, instead of undoing each other. */
-export function createTurns(): InTurn {
-  let last: Promise<unknown> = Promise.resolve();
-  return (work) => {
-    const mine = last.then(work);
-    last = mine.catch(() => undefined);
-    return mine;
-  };
+/**
+ * Registers a route by which a department governs. The act is admitted by token and scope, decided, carried out by the
+ * database together with its entry under the authority by which it was decided, and only then answered; once, where the
+ * request has an Idempotency-Key.
+ */
+export function registerAct<Route extends RouteGenericInterface, Result>(
+  scope: FastifyInstance,
+  context: RouteContext,
+  route: ActRoute<Route, Result>,
+): void {
+  scope.route({
+    method: 'POST',
+    url: route.url,
+    schema: route.schema,
+    onRequest: admitting(context, route.scopes),
+    handler: async (request, reply) => {
+      const token = tokenOf(request);
+      const official = route.official === 'required' ? readOfficial(request) : findOfficial(request);
+      const decide = route.read(request as FastifyRequest<Route>, token);
+      const done = await context.inTurn(() =>
+        carryOutNow<Result>(context, request, { token, official }, decide),
+      );
+      const body = route.answer(done.answer, reply);
+      return answer(reply.header('exchange-entry', done.entry), body);
+    },
+  });
 }
 
 /** How often an act is decided again because something changed under it. */
 const maxAttempts = 10;
 
-/**
- * Carries out what a request asks for, under the authority by which it was decided; once, where it has an
- * Idempotency-Key.
- *
- * @param decide makes the act of an authority at a time, or throws the ProblemError that refuses it; has no effect, and may be called several times
- * @throws ProblemError invalid-request, idempotency-key-reused, audit-unavailable, store-unavailable, and what `decide` throws
- */
-export function carryOutRequest<T>(
-  options: Pick<GoverningOptions, 'registry' | 'authority' | 'inTurn' | 'now'>,
-  request: FastifyRequest,
-  by: By,
-  decide: (current: Authority, time: Date) => CarriedOutAct | Promise<CarriedOutAct>,
-): Promise<Done<T>> {
-  return options.inTurn(() => carryOutNow(options, request, by, decide));
-}
-
+/** @throws ProblemError invalid-request, idempotency-key-reused, audit-unavailable, store-unavailable, and what `decide` throws */
 async function carryOutNow<T>(
-  { registry, authority, now }: Pick<GoverningOptions, 'registry' | 'authority' | 'now'>,
+  { registry, authority, now }: RouteContext,
   request: FastifyRequest,
-  by: By,
-  decide: (current: Authority, time: Date) => CarriedOutAct | Promise<CarriedOutAct>,
+  by: { token: AccessToken; official: string | null },
+  decide: Decide,
 ): Promise<Done<T>> {
   const once = readOnce(request);
   const time = now();
@@ -95,11 +98,6 @@ async function carryOutNow<T>(
     await authority.refresh().catch(rethrowAsStoreUnavailable);
   }
   throw new ProblemError('audit-unavailable');
-}
-
-/** Answers an act. */
-export function sendDone(reply: FastifyReply, { entry }: { entry: number }, body: object): FastifyReply {
-  return answer(reply.header('exchange-entry', entry), body);
 }
 
 function notCarriedOut(error: unknown): never {
