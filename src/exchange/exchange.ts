@@ -23,7 +23,7 @@ export interface ExchangeContext {
   secrets: LogSecrets;
   sealer: Sealer;
   limits: Limits;
-  sequences: IdRuns;
+  idRuns: IdRuns;
   now: () => Date;
 }
 
@@ -110,7 +110,7 @@ async function writeDown<Body>(
   // A search names nobody: whom it finds stand in order by themselves.
   const names = incoming.operation.name !== 'search';
   const asked = subjects.filter((one) => names && one.dataset === dataset.name && one.hidden !== true);
-  const run = context.sequences.note(
+  const run = context.idRuns.note(
     incoming.token.clientId,
     asked.map(({ id }) => id),
     dataset.checkCharacters,

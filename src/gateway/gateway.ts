@@ -131,7 +131,7 @@ export function assembleGateway(
   const limits = openLimits(counting.pool, createCalendar(config.timeZone));
   const exchanges: ExchangeContext = {
     limits,
-    sequences: createIdRuns(),
+    idRuns: createIdRuns(),
     authority,
     log,
     secrets: deriveLogSecrets(keys.logSecret),

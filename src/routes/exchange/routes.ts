@@ -1,172 +1,126 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify';
-import type { Dataset } from '../../catalogue/catalogue.ts';
 import { ProblemError } from '../../base/errors.ts';
-import { requireScope, tokenOf } from '../../identity/access-token.ts';
-import type { Admit } from '../../identity/admission.ts';
-import type { Metrics } from '../../http/metrics.ts';
-import { routeSchema, type OperationObject } from '../../http/openapi.ts';
+import type { Dataset } from '../../catalogue/catalogue.ts';
 import { batch } from '../../exchange/batch.ts';
-import { batchOperation } from './batch-documents.ts';
-import { getOperation, readOperation } from './documents.ts';
-import { dryRunDocument, dryRunMediaType, dryRunRefused, prefersDryRun } from './dry-run.ts';
-import { exchange, rehearse, type ExchangeContext } from '../../exchange/exchange.ts';
-import { withRetirement } from './retirement-documents.ts';
-import type { Gate } from '../../http/gate.ts';
 import type { ExchangeOperation, ServedDataset } from '../../exchange/operation.ts';
 import { read } from '../../exchange/read.ts';
-import type { Shedder } from '../../http/shedder.ts';
-import { readGetRequest, readPostRequest, type DataRequest } from '../../exchange/request.ts';
-import { searchOperation } from './search-documents.ts';
+import { readGetRequest, readPostRequest } from '../../exchange/request.ts';
 import { isSearchable, search } from '../../exchange/search.ts';
-import { verifyOperation } from './verify-documents.ts';
 import { verify } from '../../exchange/verify.ts';
+import type { Gate } from '../../http/gate.ts';
+import { routeSchema, type OperationObject } from '../../http/openapi.ts';
+import type { Shedder } from '../../http/shedder.ts';
+import { requireScope } from '../../identity/access-token.ts';
+import type { Admit } from '../../identity/admission.ts';
+import { answerExchange, type AnswerOptions } from './answer-exchange.ts';
+import { batchOperation } from './batch-documents.ts';
+import { getOperation, readOperation } from './documents.ts';
+import { withRetirement } from './retirement-documents.ts';
+import { searchOperation } from './search-documents.ts';
+import { verifyOperation } from './verify-documents.ts';
 
-export interface ExchangeRoutesOptions {
-  context: ExchangeContext;
+export interface ExchangeRoutesOptions extends AnswerOptions {
   served: ServedDataset[];
   admit: Admit;
-  metrics: Metrics;
   shedder: Shedder;
+  /** Of exchanges of many subjects. */
   gate: Gate;
   personalIdsInUrls: boolean;
-  /** Made-up data alone: exchanges may be rehearsed. */
-  sandbox: boolean;
 }
 
 /** The routes by which consumers ask for data, made from the catalogue. Register them in a scope of their own. */
 export function registerExchangeRoutes(scope: FastifyInstance, options: ExchangeRoutesOptions): void {
-  const { context, admit, metrics, shedder, gate, personalIdsInUrls } = options;
-
   // The body stays text until the exchange reads it, because a malformed one is refused on the record.
   scope.removeAllContentTypeParsers();
   scope.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) =>
     done(null, body),
   );
-
-  /** Nobody's body is read before the token is verified, and there is a place for the exchange. */
-  function authenticate(request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void): void {
-    try {
-      admit(request, reply);
-      shedder.check(request.raw.socket);
-      done();
-    } catch (error) {
-      done(error as Error);
-    }
-  }
-
-  /** A version on its way out says so on every answer, whatever that is. */
-  function announceEnd({ retirement }: Dataset): onRequestHookHandler[] {
-    if (retirement === null) return [];
-    return [
-      (_request, reply, done) => {
-        reply.headers(retirement.headers);
-        done();
-      },
-    ];
-  }
-
-  function requireBulkPlace(_request: FastifyRequest, _reply: FastifyReply, done: () => void): void {
-    gate.check();
-    done();
-  }
-
-  async function handle<Body>(
-    served: ServedDataset,
-    operation: ExchangeOperation<Body>,
-    httpRequest: FastifyRequest,
-    reply: FastifyReply,
-    request: DataRequest<Body>,
-  ): Promise<FastifyReply> {
-    if (prefersDryRun(httpRequest.headers)) {
-      if (options.sandbox) return answerDryRun(served, operation, httpRequest, reply, request);
-      request = { ...request, headerFault: request.headerFault ?? dryRunRefused() };
-    }
-    const { name, version } = served.dataset;
-    const finish = metrics.exchangeStarted({ dataset: `v${version}/${name}`, operation: operation.name });
-    try {
-      const token = tokenOf(httpRequest);
-      const answer = await exchange(context, served, { id: httpRequest.id, token, operation, request });
-      reply.headers(answer.headers);
-      finish(answer.outcome, 'problem' in answer ? answer.problem.code : 'ok');
-      if ('problem' in answer) throw answer.problem;
-      return reply
-        .header('exchange-id', httpRequest.id)
-        .header('cache-control', 'no-store')
-        .type('application/json; charset=utf-8')
-        .send(answer.body);
-    } catch (error) {
-      finish('failed', error instanceof ProblemError ? error.code : 'internal-error');
-      throw error;
-    }
-  }
-
-  async function answerDryRun<Body>(
-    served: ServedDataset,
-    operation: ExchangeOperation<Body>,
-    httpRequest: FastifyRequest,
-    reply: FastifyReply,
-    request: DataRequest<Body>,
-  ): Promise<FastifyReply> {
-    const token = tokenOf(httpRequest);
-    const rehearsed = await rehearse(context, served, { id: httpRequest.id, token, operation, request });
-    return reply
-      .headers({
-        'exchange-id': httpRequest.id,
-        'cache-control': 'no-store',
-        'preference-applied': 'dry-run',
-      })
-      .type(dryRunMediaType)
-      .send(JSON.stringify(dryRunDocument(rehearsed)));
-  }
-
-  function registerPost<Body>(
-    served: ServedDataset,
-    operation: ExchangeOperation<Body>,
-    document: OperationObject,
-  ): void {
-    const { dataset } = served;
-    scope.post<{ Body: string | undefined }>(
-      `/v${dataset.version}/${dataset.name}/${operation.name}`,
-      {
-        onRequest: [...announceEnd(dataset), authenticate, ...(operation.bulk ? [requireBulkPlace] : [])],
-        schema: routeSchema(withRetirement(dataset, document)),
-      },
-      (request, reply) => {
-        const answer = (): Promise<FastifyReply> => {
-          const asked = readPostRequest(request.headers, request.body, operation.readBody);
-          return handle(served, operation, request, reply, asked);
-        };
-        return shedder.run(() => (operation.bulk ? gate.run(reply.raw, answer) : answer()));
-      },
-    );
-  }
-
   for (const served of options.served) {
     const { dataset } = served;
-    registerPost(served, read, readOperation(dataset));
-    registerPost(served, batch, batchOperation(dataset));
-    registerPost(served, verify, verifyOperation(dataset));
-    if (isSearchable(dataset)) registerPost(served, search, searchOperation(dataset));
-
-    const path = `/v${dataset.version}/${dataset.name}/:id`;
-    if (dataset.personal && !personalIdsInUrls)
-      scope.get(path, { onRequest: announceEnd(dataset), config: { refused: true } }, () => {
-        const params = { dataset: dataset.name, version: `v${dataset.version}` };
-        throw new ProblemError('ids-not-in-urls', params, { headers: { allow: '' } });
-      });
-    else
-      scope.get<{ Params: { id: string } }>(
-        path,
-        {
-          onRequest: [...announceEnd(dataset), authenticate],
-          schema: routeSchema(withRetirement(dataset, getOperation(dataset))),
-        },
-        (request, reply) => {
-          const asked = readGetRequest(request.headers, request.params.id, request.query, read.readBody);
-          return shedder.run(() => handle(served, read, request, reply, asked));
-        },
-      );
+    registerPost(scope, options, served, read, readOperation(dataset));
+    registerPost(scope, options, served, batch, batchOperation(dataset));
+    registerPost(scope, options, served, verify, verifyOperation(dataset));
+    if (isSearchable(dataset)) registerPost(scope, options, served, search, searchOperation(dataset));
+    registerGet(scope, options, served);
   }
+}
+
+function registerPost<Body>(
+  scope: FastifyInstance,
+  options: ExchangeRoutesOptions,
+  served: ServedDataset,
+  operation: ExchangeOperation<Body>,
+  document: OperationObject,
+): void {
+  const { shedder, gate } = options;
+  const { dataset } = served;
+  const hooks = [...announceEnd(dataset), authenticating(options)];
+  if (operation.bulk) hooks.push(requirePlace(gate));
+  scope.post<{ Body: string | undefined }>(
+    `/v${dataset.version}/${dataset.name}/${operation.name}`,
+    { onRequest: hooks, schema: routeSchema(withRetirement(dataset, document)) },
+    (httpRequest, reply) => {
+      const answer = (): Promise<FastifyReply> => {
+        const request = readPostRequest(httpRequest.headers, httpRequest.body, operation.readBody);
+        return answerExchange(options, { served, operation, request }, httpRequest, reply);
+      };
+      return shedder.run(() => (operation.bulk ? gate.run(reply.raw, answer) : answer()));
+    },
+  );
+}
+
+/** By GET, an id stands in the URL: not that of a person, unless the settings allow it. */
+function registerGet(scope: FastifyInstance, options: ExchangeRoutesOptions, served: ServedDataset): void {
+  const { dataset } = served;
+  const path = `/v${dataset.version}/${dataset.name}/:id`;
+  if (dataset.personal && !options.personalIdsInUrls) {
+    scope.get(path, { onRequest: announceEnd(dataset), config: { refused: true } }, () => {
+      const params = { dataset: dataset.name, version: `v${dataset.version}` };
+      throw new ProblemError('ids-not-in-urls', params, { headers: { allow: '' } });
+    });
+    return;
+  }
+  scope.get<{ Params: { id: string } }>(
+    path,
+    {
+      onRequest: [...announceEnd(dataset), authenticating(options)],
+      schema: routeSchema(withRetirement(dataset, getOperation(dataset))),
+    },
+    (httpRequest, reply) => {
+      const { headers, params, query } = httpRequest;
+      const request = readGetRequest(headers, params.id, query, read.readBody);
+      return options.shedder.run(() =>
+        answerExchange(options, { served, operation: read, request }, httpRequest, reply),
+      );
+    },
+  );
+}
+
+/** No body is read before the token is verified, and there is a place for the exchange. */
+function authenticating({ admit, shedder }: ExchangeRoutesOptions): onRequestHookHandler {
+  return (request, reply, done) => {
+    admit(request, reply);
+    shedder.check(request.raw.socket);
+    done();
+  };
+}
+
+function requirePlace(gate: Gate): onRequestHookHandler {
+  return (_request, _reply, done) => {
+    gate.check();
+    done();
+  };
+}
+
+/** A version on its way out says so on every answer, whatever that is. */
+function announceEnd({ retirement }: Dataset): onRequestHookHandler[] {
+  if (retirement === null) return [];
+  return [
+    (_request, reply, done) => {
+      reply.headers(retirement.headers);
+      done();
+    },
+  ];
 }
 
 /**
