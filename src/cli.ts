@@ -5,33 +5,22 @@ import { readConfig, ConfigError } from './base/config.ts';
 import { describeError } from './base/describe-error.ts';
 import { UserError } from './base/errors.ts';
 
-/** The table of commands: those of a word are imported when it is typed, because most need but a part of all. */
-const operator = async (): Promise<Command[]> =>
-  (await import('./commands/serve-migrate-openapi.ts')).operatorCommands;
-const identity = async (): Promise<Command[]> =>
-  (await import('./commands/department-client.ts')).identityCommands;
-const idps = async (): Promise<Command[]> => (await import('./commands/idp.ts')).idpCommands;
-const grants = async (): Promise<Command[]> => (await import('./commands/grant-purpose.ts')).grantCommands;
-const records = async (): Promise<Command[]> => (await import('./commands/load.ts')).recordCommands;
-const catalogue = async (): Promise<Command[]> => (await import('./commands/dataset.ts')).catalogueCommands;
-const audit = async (): Promise<Command[]> => (await import('./commands/audit.ts')).auditCommands;
-const witness = async (): Promise<Command[]> => (await import('./commands/witness.ts')).witnessCommands;
-const sandbox = async (): Promise<Command[]> => (await import('./commands/sandbox-token.ts')).sandboxCommands;
-const commandsOf: Record<string, () => Promise<Command[]>> = {
-  serve: operator,
-  migrate: operator,
-  openapi: operator,
-  department: identity,
-  client: identity,
-  idp: idps,
-  purpose: grants,
-  grant: grants,
-  load: records,
-  dataset: catalogue,
-  audit,
-  witness,
-  sandbox,
-  token: sandbox,
+/** The table of commands. Those of a word are imported when it is typed, because most need but a part of all. */
+const commandsOf: Record<string, () => Promise<{ commands: Command[] }>> = {
+  serve: () => import('./commands/serve.ts'),
+  migrate: () => import('./commands/migrate.ts'),
+  openapi: () => import('./commands/openapi.ts'),
+  department: () => import('./commands/department.ts'),
+  client: () => import('./commands/client.ts'),
+  idp: () => import('./commands/idp.ts'),
+  purpose: () => import('./commands/purpose.ts'),
+  grant: () => import('./commands/grant.ts'),
+  load: () => import('./commands/load.ts'),
+  dataset: () => import('./commands/dataset.ts'),
+  audit: () => import('./commands/audit.ts'),
+  witness: () => import('./commands/witness.ts'),
+  sandbox: () => import('./commands/sandbox.ts'),
+  token: () => import('./commands/token.ts'),
 };
 
 const exitRefused = 1;
@@ -58,9 +47,8 @@ try {
 
 /** The commands of a word; all of them when there is no such word, so that help can list them. */
 async function findCommands(word = ''): Promise<Command[]> {
-  if (Object.hasOwn(commandsOf, word)) return commandsOf[word]!();
-  const all = await Promise.all([...new Set(Object.values(commandsOf))].map((load) => load()));
-  return all.flat();
+  const load = Object.hasOwn(commandsOf, word) ? [commandsOf[word]!] : Object.values(commandsOf);
+  return (await Promise.all(load.map((each) => each()))).flatMap(({ commands }) => commands);
 }
 
 function addCommand(command: Command): void {

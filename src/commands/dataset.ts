@@ -7,7 +7,7 @@ import { UserError } from '../base/errors.ts';
 import { loadCatalogue, type Catalogue, type Dataset } from '../catalogue/catalogue.ts';
 import { isCalendarDate } from '../catalogue/formats.ts';
 
-export const catalogueCommands: Command[] = [
+export const commands: Command[] = [
   {
     name: 'dataset list',
     summary: 'list the datasets of the catalogue',

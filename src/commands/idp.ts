@@ -6,7 +6,7 @@ import { UserError } from '../base/errors.ts';
 import { listProviders, removeProvider, setProvider } from '../identity/identity-providers.ts';
 
 /** The commands by which identity providers are registered: whose login assertions disclosures take. */
-export const idpCommands: Command[] = [
+export const commands: Command[] = [
   {
     name: 'idp add',
     args: '<issuer>',

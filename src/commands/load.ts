@@ -7,7 +7,7 @@ import type { Command } from './command.ts';
 import { UserError } from '../base/errors.ts';
 import { loadCsv } from '../records/load.ts';
 
-export const recordCommands: Command[] = [
+export const commands: Command[] = [
   {
     name: 'load',
     args: '<dataset> <file>',

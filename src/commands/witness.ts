@@ -11,7 +11,7 @@ import { openWitnessState, originHash } from '../witness/state.ts';
 import { createWitness } from '../witness/witness.ts';
 import { buildWitnessServer } from '../witness/witness-routes.ts';
 
-export const witnessCommands: Command[] = [
+export const commands: Command[] = [
   {
     name: 'witness',
     summary: 'run a witness of audit logs: cosigns each checkpoint that continues the last one it has seen',

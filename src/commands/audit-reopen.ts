@@ -13,55 +13,31 @@ import { databaseSource } from '../audit/database-source.ts';
 import { checkpointFile } from '../audit/publishing/checkpoint-file.ts';
 import { ownSigner, readSigner } from './own-key.ts';
 import { verifierOf } from '../transparency/node/sign.ts';
-import { changeLogKey, reopenLog } from '../audit/change-log-key.ts';
+import { reopenLog } from '../audit/change-log-key.ts';
 import { ofAnySize, trustSuccessions } from '../transparency/succession.ts';
 import { findLastCheckpoint } from '../audit/stored-log.ts';
 import { verifyLog } from '../transparency/verify-log.ts';
 
-export const successionCommands: Command[] = [
-  {
-    name: 'audit rotate',
-    summary: "let another key sign the log's checkpoints from now on; the old ones stay verifiable",
-    needs: 'administer',
-    options: [
-      { flags: '--new-key <file>', description: 'an Ed25519 private key in PEM form', required: true },
-    ],
-    run: changeKey,
-  },
-  {
-    name: 'audit reopen',
-    summary: 'open a log anew that lost entries, a database restored from a backup say, under another origin',
-    needs: 'administer',
-    options: [
-      { flags: '--origin <name>', description: "the log's name from now on", required: true },
-      { flags: '--reason <text>', description: 'what has happened: it goes into the entry', required: true },
-      {
-        flags: '--checkpoint <file>',
-        description: "the last one that was seen; default the one in ONEVISIT_HOME, or else the database's",
-      },
-      {
-        flags: '--key <verifier key...>',
-        description:
-          'other keys of the log that may have signed that checkpoint: the database may have lost them',
-      },
-      { flags: '--new-key <file>', description: 'another Ed25519 private key in PEM form; default the same' },
-    ],
-    run: reopen,
-  },
-];
-
-async function changeKey({ options, config }: CommandInput): Promise<CommandResult> {
-  const from = ownSigner(config);
-  const file = String(options.newKey);
-  const to = readSigner('--new-key', file, config.logOrigin);
-  const done = await administer(config, (database) => changeLogKey(database, commandLineActor(), from, to));
-  const text = [
-    `from entry ${done.entry} on the log is signed with ${done.to.line}`,
-    `set LOG_KEY_FILE to ${file} and start every gateway again; until one has it, nothing is signed`,
-    'tell witnesses and verifiers the new key; the old one verifies what it has signed, and leads to the new one',
-  ].join('\n');
-  return { json: { entry: done.entry, verifier_key: done.to.line, old_verifier_key: done.from.line }, text };
-}
+export const reopenCommand: Command = {
+  name: 'audit reopen',
+  summary: 'open a log anew that lost entries, a database restored from a backup say, under another origin',
+  needs: 'administer',
+  options: [
+    { flags: '--origin <name>', description: "the log's name from now on", required: true },
+    { flags: '--reason <text>', description: 'what has happened: it goes into the entry', required: true },
+    {
+      flags: '--checkpoint <file>',
+      description: "the last one that was seen; default the one in ONEVISIT_HOME, or else the database's",
+    },
+    {
+      flags: '--key <verifier key...>',
+      description:
+        'other keys of the log that may have signed that checkpoint: the database may have lost them',
+    },
+    { flags: '--new-key <file>', description: 'another Ed25519 private key in PEM form; default the same' },
+  ],
+  run: reopen,
+};
 
 async function reopen({ options, config, progress }: CommandInput): Promise<CommandResult> {
   const from = ownSigner(config);
@@ -102,7 +78,7 @@ async function reopen({ options, config, progress }: CommandInput): Promise<Comm
     `the log is opened anew as ${name}; entry ${done.entry} is its first, and tells of ${from.name}` +
       (seen === null ? '' : ` and its checkpoint of ${seen.checkpoint.size} entries`),
     `set LOG_ORIGIN to ${name}${to.key === from.key ? '' : `, LOG_KEY_FILE to ${String(options.newKey)}`} and start every gateway again`,
-    `describeLog witnesses and verifiers the new key: ${done.to.line}`,
+    `tell witnesses and verifiers the new key: ${done.to.line}`,
   ].join('\n');
   return {
     json: {
