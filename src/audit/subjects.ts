@@ -1,10 +1,9 @@
 import { createHash, hash, type KeyObject, createSecretKey, hkdfSync } from 'node:crypto';
-import { createMacOfMany, type MacOfMany, type Mac, createMac, macBytes } from './mac.ts';
+import { createMac, type Mac } from './mac.ts';
 
 /** The keys that are derived from the log's permanent secret (HKDF-SHA-256). */
 export interface LogSecrets {
   subjectMac: Mac;
-  subjectMacOfMany: MacOfMany;
   saltMac: Mac;
   /** Seals the cursors of lists. */
   cursorKey: KeyObject;
@@ -15,16 +14,15 @@ export interface LogSecrets {
 export function deriveLogSecrets(secret: Buffer): LogSecrets {
   const derive = (info: string): Buffer => Buffer.from(hkdfSync('sha256', secret, '', info, 32));
   const subjectKey = derive('onevisit/subject');
-  let macOfMany: MacOfMany | null = null;
   return {
     subjectMac: createMac(subjectKey),
-    // Most processes never see many subjects at once, and its code takes memory.
-    subjectMacOfMany: (texts) => (macOfMany ??= createMacOfMany(subjectKey))(texts),
     saltMac: createMac(derive('onevisit/salt')),
     cursorKey: createSecretKey(derive('onevisit/sealed-cursor')),
     subjectKeyId: createHash('sha256').update(subjectKey).digest().subarray(0, 8).toString('base64url'),
   };
 }
+
+const subjectRefBytes = 16;
 
 /**
  * A subject in an entry: HMAC-SHA-256 over dataset ‖ 00 ‖ id, its first 16 bytes, base64url. One whose id the consumer
@@ -32,27 +30,8 @@ export function deriveLogSecrets(secret: Buffer): LogSecrets {
  * could otherwise find the id by naming others until two are the same.
  */
 export function subjectRef(secrets: LogSecrets, dataset: string, id: string, hidden = false): string {
-  return secrets.subjectMac(subjectText(dataset, id, hidden)).toString('base64url', 0, subjectRefBytes);
-}
-
-/** The same of each of many subjects, in their order. */
-export function subjectRefs(
-  secrets: LogSecrets,
-  subjects: readonly { dataset: string; id: string; hidden?: boolean }[],
-): string[] {
-  if (subjects.length < few)
-    return subjects.map(({ dataset, id, hidden }) => subjectRef(secrets, dataset, id, hidden));
-  const texts = subjects.map(({ dataset, id, hidden }) => subjectText(dataset, id, hidden));
-  const codes = secrets.subjectMacOfMany(texts);
-  return texts.map((_, i) => codes.toString('base64url', i * macBytes, i * macBytes + subjectRefBytes));
-}
-
-const subjectRefBytes = 16;
-/** So few are sooner hashed one after the other. */
-const few = 8;
-
-function subjectText(dataset: string, id: string, hidden = false): string {
-  return `${dataset}\0${id}${hidden ? '\0hidden' : ''}`;
+  const text = `${dataset}\0${id}${hidden ? '\0hidden' : ''}`;
+  return secrets.subjectMac(text).toString('base64url', 0, subjectRefBytes);
 }
 
 const bodyPrefix = Buffer.from('onevisit-body/1\0');

@@ -1,5 +1,5 @@
 import { type Entry } from '../audit/entry.ts';
-import { commitToBody, subjectRefs, type LogSecrets } from '../audit/subjects.ts';
+import { commitToBody, subjectRef, type LogSecrets } from '../audit/subjects.ts';
 import type { Sealer } from '../audit/sealing/seal.ts';
 import type { Dataset } from '../catalogue/catalogue.ts';
 import type { ProblemError } from '../base/errors.ts';
@@ -46,7 +46,7 @@ export async function nameSubjects(
 ): Promise<NamedSubjects> {
   const refs: string[] = [];
   const name = (slice: readonly Subject[]): void => {
-    refs.push(...subjectRefs(secrets, slice));
+    for (const { dataset, id, hidden } of slice) refs.push(subjectRef(secrets, dataset, id, hidden));
   };
   if (subjects.length <= sliceSize) name(subjects);
   else await inSlices(subjects, name);
