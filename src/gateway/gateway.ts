@@ -10,7 +10,8 @@ import { readTreeState } from '../audit/stored-log.ts';
 import type pg from 'pg';
 import type { Catalogue } from '../catalogue/catalogue.ts';
 import type { Config } from '../base/config.ts';
-import { connectionConfig, openLink } from '../db/connection.ts';
+import { connectionConfig } from '../db/connection.ts';
+import { openConnections, type Connections } from './connections.ts';
 import { openDatabase, type Database } from '../db/database.ts';
 import { listPendingMigrations } from '../db/migrate.ts';
 import type { ExchangeContext } from '../exchange/exchange.ts';
@@ -64,8 +65,6 @@ export interface GatewayOptions {
   alarm?: (message: string, error?: unknown) => void;
 }
 
-const maxBulkConnections = 3;
-
 /**
  * Connects the parts of a gateway.
  *
@@ -108,44 +107,15 @@ export function assembleGateway(
   authority: AuthorityView,
   logState: () => string = () => 'ok',
 ): Gateway {
-  const { config, keys, issuer, databaseUrl, catalogue, now = () => new Date() } = options;
-  const { pool, database, close } = openDatabase(databaseUrl, 'onevisit');
-  // Searches may be slow: they wait for one another, and never before readiness.
-  const search = openDatabase(databaseUrl, 'onevisit search', { maxConnections: 2 });
-  const governing = openDatabase(databaseUrl, 'onevisit govern', { maxConnections: 2 });
-  const lag = {
-    index: async () => (await readIndexLag(pool)).entries,
-    checkpoint: async () => {
-      const { entries, last } = await readTreeState(pool);
-      return entries - (last?.size ?? 0);
-    },
-  };
-  const metrics = createMetrics(lag, () => logState() === logFault);
-  const records = openLink(connectionConfig(databaseUrl, 'onevisit read', { pipeline: true }));
-  // Statements for many subjects would keep those for one waiting.
-  const bulk = openDatabase(databaseUrl, 'onevisit bulk', { maxConnections: maxBulkConnections });
-  const log = openAppender(connectionConfig(databaseUrl, 'onevisit append'), metrics.appended);
-  // A search that finds next to nothing among very many may be long: it is given up soon.
-  const finding = openDatabase(databaseUrl, 'onevisit find', { maxConnections: 2, statementTimeoutMs: 2000 });
-  const counting = openDatabase(databaseUrl, 'onevisit limits', { maxConnections: 2 });
-  const limits = openLimits(counting.pool, createCalendar(config.timeZone));
-  const exchanges: ExchangeContext = {
-    limits,
-    idRuns: createIdRuns(),
-    authority,
-    log,
-    secrets: deriveLogSecrets(keys.logSecret),
-    sealer: createSealer({
-      auditPublicKey: keys.auditPublic,
-      now,
-      enter: (entry) => enterKey(log, authority, entry),
-    }),
-    now,
-  };
+  const { config, keys, issuer, databaseUrl, catalogue } = options;
+  const connections = openConnections(databaseUrl);
+  const { database, pool } = connections.main;
+  const metrics = createMetrics(lagsOf(pool), () => logState() === logFault);
+  const exchanges = assembleExchanges(options, authority, connections, metrics);
   const served = catalogue.datasets.map((dataset) => ({
     dataset,
-    records: createRecordReader(records, bulk.pool, dataset),
-    search: createRecordSearch(finding.pool, dataset),
+    records: createRecordReader(connections.records, connections.bulk, dataset),
+    search: createRecordSearch(connections.find, dataset),
     cursorKey: exchanges.secrets.cursorKey,
     project: createProjections(dataset),
   }));
@@ -156,9 +126,9 @@ export function assembleGateway(
     keys,
     issuer,
     catalogue,
-    registry: governing.database,
-    searches: search.database,
-    searchPool: search.pool,
+    registry: connections.govern,
+    searches: connections.search.database,
+    searchPool: connections.search.pool,
     exchanges,
     served,
     metrics,
@@ -176,15 +146,43 @@ export function assembleGateway(
       draining = true;
     },
     async close() {
-      await log.close();
-      await limits.close();
-      await counting.close();
-      await records.close();
-      await search.close();
-      await governing.close();
-      await bulk.close();
-      await finding.close();
-      await close();
+      await exchanges.log.close();
+      await exchanges.limits.close();
+      await connections.close();
+    },
+  };
+}
+
+/** What an exchange works with. */
+function assembleExchanges(
+  { config, keys, now = () => new Date() }: GatewayOptions,
+  authority: AuthorityView,
+  connections: Connections,
+  metrics: Metrics,
+): ExchangeContext {
+  const log = openAppender(connections.append, metrics.appended);
+  return {
+    limits: openLimits(connections.limits, createCalendar(config.timeZone)),
+    idRuns: createIdRuns(),
+    authority,
+    log,
+    secrets: deriveLogSecrets(keys.logSecret),
+    sealer: createSealer({
+      auditPublicKey: keys.auditPublic,
+      now,
+      enter: (entry) => enterKey(log, authority, entry),
+    }),
+    now,
+  };
+}
+
+/** How many entries the search tables, and the last checkpoint, do not hold yet. */
+function lagsOf(pool: pg.Pool): Parameters<typeof createMetrics>[0] {
+  return {
+    index: async () => (await readIndexLag(pool)).entries,
+    checkpoint: async () => {
+      const { entries, last } = await readTreeState(pool);
+      return entries - (last?.size ?? 0);
     },
   };
 }

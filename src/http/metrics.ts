@@ -28,79 +28,79 @@ export function createMetrics(
 ): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
-  const registers = [registry];
-  const exchanges = new Counter({
-    name: 'onevisit_exchanges_total',
-    help: 'Exchanges by dataset, operation, outcome and code',
-    labelNames: ['dataset', 'operation', 'outcome', 'code'],
-    registers,
-  });
+  const count = (name: string, help: string): (() => void) => {
+    const counter = new Counter({ name: `onevisit_${name}_total`, help, registers: [registry] });
+    return () => counter.inc();
+  };
   const problems = new Counter({
     name: 'onevisit_problems_total',
     help: 'Errors answered, by code: refused exchanges, and faults before or beside one',
     labelNames: ['code'],
-    registers,
+    registers: [registry],
+  });
+  const batches = new Histogram({
+    name: 'onevisit_append_batch_entries',
+    help: 'Entries that one append made durable',
+    buckets: [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1000],
+    registers: [registry],
+  });
+  registry.registerMetric(lagGauge('onevisit_index_lag_entries', 'the search tables do not hold', lag.index));
+  registry.registerMetric(
+    lagGauge('onevisit_checkpoint_lag_entries', 'the last checkpoint does not hold', lag.checkpoint),
+  );
+  registry.registerMetric(faultGauge(logFault));
+  return {
+    registry,
+    exchangeStarted: exchangeTimer(registry),
+    appended: (entries) => batches.observe(entries),
+    indexFailed: count('index_failures', 'Steps of the index stage that failed; each is tried again'),
+    publishFailed: count(
+      'publish_failures',
+      'Steps of the publishing stage that failed; each is tried again',
+    ),
+    cosignFailed: count(
+      'cosign_failures',
+      'Times that a witness could not be reached, or did not cosign; each is asked again',
+    ),
+    problemAnswered: (code) => problems.inc({ code }),
+  };
+}
+
+function exchangeTimer(registry: Registry): Metrics['exchangeStarted'] {
+  const exchanges = new Counter({
+    name: 'onevisit_exchanges_total',
+    help: 'Exchanges by dataset, operation, outcome and code',
+    labelNames: ['dataset', 'operation', 'outcome', 'code'],
+    registers: [registry],
   });
   const latency = new Histogram({
     name: 'onevisit_exchange_seconds',
     help: 'Time from the verified token to the answer, in seconds',
     labelNames: ['dataset', 'operation'],
     buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
-    registers,
+    registers: [registry],
   });
-  const indexFailures = new Counter({
-    name: 'onevisit_index_failures_total',
-    help: 'Steps of the index stage that failed; each is tried again',
-    registers,
-  });
-  const batches = new Histogram({
-    name: 'onevisit_append_batch_entries',
-    help: 'Entries that one append made durable',
-    buckets: [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1000],
-    registers,
-  });
-  const publishFailures = new Counter({
-    name: 'onevisit_publish_failures_total',
-    help: 'Steps of the publishing stage that failed; each is tried again',
-    registers,
-  });
-  const cosignFailures = new Counter({
-    name: 'onevisit_cosign_failures_total',
-    help: 'Times that a witness could not be reached, or did not cosign; each is asked again',
-    registers,
-  });
-  registry.registerMetric(lagGauge('onevisit_index_lag_entries', 'the search tables do not hold', lag.index));
-  registry.registerMetric(
-    lagGauge('onevisit_checkpoint_lag_entries', 'the last checkpoint does not hold', lag.checkpoint),
-  );
-  registry.registerMetric(
-    new Gauge({
-      name: 'onevisit_log_fault',
-      help: '1 when the audit log was found altered, or put back to an earlier state: signing has stopped',
-      registers: [],
-      collect() {
-        this.set(logFault() ? 1 : 0);
-      },
-    }),
-  );
-  return {
-    registry,
-    exchangeStarted(labels) {
-      const stop = latency.startTimer(labels);
-      let finished = false;
-      return (outcome, code) => {
-        if (finished) return;
-        finished = true;
-        stop();
-        exchanges.inc({ ...labels, outcome, code });
-      };
-    },
-    appended: (entries) => batches.observe(entries),
-    indexFailed: () => indexFailures.inc(),
-    publishFailed: () => publishFailures.inc(),
-    cosignFailed: () => cosignFailures.inc(),
-    problemAnswered: (code) => problems.inc({ code }),
+  return (labels) => {
+    const stop = latency.startTimer(labels);
+    let finished = false;
+    return (outcome, code) => {
+      if (finished) return;
+      finished = true;
+      stop();
+      exchanges.inc({ ...labels, outcome, code });
+    };
   };
+}
+
+function faultGauge(logFault: () => boolean): Gauge {
+  return new Gauge({
+    name: 'onevisit_log_fault',
+    help: '1 when the audit log was found altered, or put back to an earlier state: signing has stopped',
+    registers: [],
+    collect() {
+      this.set(logFault() ? 1 : 0);
+    },
+  });
 }
 
 function lagGauge(name: string, what: string, read: () => Promise<number>): Gauge {

@@ -97,8 +97,8 @@ await t.test('a client that is revoked while it looks gets no answer, and leaves
 });
 
 await t.test('finds again what depends on an authority that has changed meanwhile', async (t) => {
-  const { test, look, looks } = await startLooking(t, async ({ grant }, again) => {
-    await grant({
+  const { test, look, looks } = await startLooking(t, async (gateway, again) => {
+    await gateway.grant({
       consumer: 'taxation',
       dataset: 'citizens',
       fields: ['name'],
