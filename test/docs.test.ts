@@ -36,9 +36,9 @@ await t.test('asks no validator on the internet, and reads the document of this 
   t.match(body, /validatorUrl: null/);
   t.match(body, /resolveUrl\('\.\/json'\)/);
   const shown = await app.inject({ url: '/docs/json' });
-  t.same(shown.json(), (await app.inject({ url: '/openapi/v1.json' })).json());
+  t.same(shown.json(), (await app.inject({ url: '/openapi/v2.json' })).json(), 'the newest');
   const offered = [...body.matchAll(/"url":"(\/openapi\/v\d+\.json)"/g)].map((match) => match[1]!);
-  t.same(offered, ['/openapi/v1.json', '/openapi/v2.json'], 'and those of all versions');
+  t.same(offered, ['/openapi/v2.json', '/openapi/v1.json'], 'and those of all generations, the newest first');
   for (const url of offered) t.equal((await app.inject({ url })).statusCode, 200);
   const css = await app.inject({ url: '/docs/static/swagger-ui.css' });
   t.notMatch(css.body, /@import|url\(["']?(?:https?:)?\/\//, 'styles load nothing from elsewhere');

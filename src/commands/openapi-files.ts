@@ -4,12 +4,13 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildApp } from '../gateway/app.ts';
 import { loadCatalogue } from '../catalogue/catalogue.ts';
+import { listGenerations } from '../gateway/documents.ts';
 import { readConfig } from '../base/config.ts';
 import { assembleGateway } from '../gateway/gateway.ts';
 
 const folder = fileURLToPath(new URL('../../openapi', import.meta.url));
 
-/** Writes every version's document; returns the files' names. */
+/** Writes every generation's document; returns the files' names. */
 export async function writeDocuments(): Promise<string[]> {
   const documents = await makeDocuments();
   await mkdir(folder, { recursive: true });
@@ -17,7 +18,7 @@ export async function writeDocuments(): Promise<string[]> {
   return [...documents.keys()].map((name) => `openapi/${name}`);
 }
 
-/** The documents that are missing, differ from what the app says, or belong to no version. */
+/** The documents that are missing, differ from what the app says, or belong to no generation. */
 export async function listStaleDocuments(): Promise<string[]> {
   const documents = await makeDocuments();
   const present = await readdir(folder).catch(() => []);
@@ -55,9 +56,9 @@ async function makeDocuments(): Promise<Map<string, string>> {
   );
   const app = await buildApp(gateway);
   const documents = new Map<string, string>();
-  for (const version of new Set(catalogue.datasets.map((dataset) => dataset.version))) {
-    const { body } = await app.inject({ url: `/openapi/v${version}.json` });
-    documents.set(`v${version}.json`, `${JSON.stringify(JSON.parse(body), null, 2)}\n`);
+  for (const generation of listGenerations(catalogue.datasets)) {
+    const { body } = await app.inject({ url: `/openapi/v${generation}.json` });
+    documents.set(`v${generation}.json`, `${JSON.stringify(JSON.parse(body), null, 2)}\n`);
   }
   await app.close();
   await gateway.close();

@@ -182,3 +182,28 @@ export const provenanceSchema = {
     masked: { type: 'boolean', description: 'Whether the value is masked here.' },
   },
 };
+
+/** How a client shows who it is: to data and own routes by its token, to the token endpoint by its secret. */
+export const securitySchemes = {
+  clientCredentials: {
+    type: 'oauth2',
+    description: 'Client credentials; the token lives ten minutes at most.',
+    flows: {
+      clientCredentials: {
+        tokenUrl: '/oauth/token',
+        scopes: {
+          exchange: 'Ask for data',
+          provide: "Decide who may see the department's own datasets, and see who did",
+          audit: 'Query the whole audit log',
+          disclose: 'Show subjects who saw their data',
+          admin: 'Administer the gateway',
+        },
+      },
+    },
+  },
+  clientSecret: {
+    type: 'http',
+    scheme: 'basic',
+    description: 'client_id and client_secret (RFC 6749, 2.3.1)',
+  },
+};

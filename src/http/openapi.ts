@@ -7,8 +7,10 @@ import {
   parameterComponents,
   problemSchema,
   provenanceSchema,
+  securitySchemes,
   textSchema,
 } from './openapi-components.ts';
+import { about, tags } from './openapi-info.ts';
 import { problemDocument } from './problem.ts';
 
 /** An OpenAPI 3.1 operation, written out where its route is. */
@@ -137,13 +139,23 @@ function makeExample(code: ErrorCode): object {
   return { summary: errorTable[code].title.en, value };
 }
 
-/** Registers the writer of one version's document; every documented route of the same scope gets into it. */
-export async function registerOpenApi(scope: FastifyInstance, version: number): Promise<void> {
-  await scope.register(fastifySwagger, {
-    openapi: document(version) as never,
+/** One generation of the API: its document describes what a client of that generation uses. */
+export interface Generation {
+  number: number;
+  /** What the function that gives the document is called on the app. */
+  decorator: string;
+  /** Whether a documented route belongs to the generation, by its URL. */
+  includes: (url: string) => boolean;
+}
+
+/** Registers the writer of one generation's document. It sees the routes that are registered after it. */
+export async function registerOpenApi(app: FastifyInstance, generation: Generation): Promise<void> {
+  await app.register(fastifySwagger, {
+    decorator: generation.decorator as 'swagger',
+    openapi: emptyDocument(generation.number) as never,
     hideUntagged: false,
     transform: ({ schema, url }) => ({
-      schema: { ...schema, hide: !hasOperation(schema) } as FastifySchema,
+      schema: { ...schema, hide: !hasOperation(schema) || !generation.includes(url) } as FastifySchema,
       url: url.replace(/\*$/, ':path'),
     }),
     transformObject(found) {
@@ -178,65 +190,15 @@ function hasOperation(schema: FastifySchema | undefined): boolean {
   return schema !== undefined && extension in schema;
 }
 
-function document(version: number): object {
+function emptyDocument(generation: number): object {
   return {
     openapi: '3.1.1',
-    info: {
-      title: 'OneVisit',
-      version: `${version}.0.0`,
-      summary: 'A data-sharing API gateway between government departments',
-      description:
-        "A department's system asks for a citizen's or an enterprise's record that another department keeps. " +
-        'The gateway checks who asks and whether they may, writes the exchange to a tamper-evident audit log, ' +
-        'and only then answers.\n\n' +
-        'Get an access token from `POST /oauth/token` and name a registered purpose in every data request. ' +
-        'Every error is a problem (RFC 9457): compare its `code`; `title` and `detail` follow `Accept-Language` ' +
-        '(zh, en).\n\n' +
-        'Complete examples for curl, TypeScript, Python and Java are in `docs/integrating.md` of the OneVisit repository.',
-      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
-    },
+    info: { title: 'OneVisit', version: `${generation}.0.0`, ...about },
     servers: [{ url: '/', description: 'This gateway' }],
     security: [{ clientCredentials: [] }],
-    tags: [
-      {
-        name: 'Data requests',
-        description: 'Exchanges: each is an entry in the audit log before it is answered.',
-      },
-      {
-        name: 'Catalogue and grants',
-        description: 'What there is to ask for, and who may: each act is an entry in the audit log.',
-      },
-      { name: 'Audit', description: 'Who asked for what.' },
-      { name: 'Disclosures', description: 'Who asked for my data: for the subjects themselves.' },
-      { name: 'Log', description: 'The transparency log: its checkpoint, tiles and entries.' },
-      { name: 'Authentication', description: 'Access tokens (OAuth 2.0 client credentials, RFC 9068).' },
-      { name: 'Problems', description: 'What errors mean, as pages for people.' },
-      { name: 'Operations', description: 'Health and metrics.' },
-    ],
+    tags,
     components: {
-      securitySchemes: {
-        clientCredentials: {
-          type: 'oauth2',
-          description: 'Client credentials; the token lives ten minutes at most.',
-          flows: {
-            clientCredentials: {
-              tokenUrl: '/oauth/token',
-              scopes: {
-                exchange: 'Ask for data',
-                provide: "Decide who may see the department's own datasets, and see who did",
-                audit: 'Query the whole audit log',
-                disclose: 'Show subjects who saw their data',
-                admin: 'Administer the gateway',
-              },
-            },
-          },
-        },
-        clientSecret: {
-          type: 'http',
-          scheme: 'basic',
-          description: 'client_id and client_secret (RFC 6749, 2.3.1)',
-        },
-      },
+      securitySchemes,
       parameters: parameterComponents,
       headers: headerComponents,
       schemas: { Problem: problemSchema, Provenance: provenanceSchema, Text: textSchema },

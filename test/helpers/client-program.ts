@@ -29,17 +29,17 @@ export function listDataOperations(document: Document): DataOperation[] {
   );
 }
 
-/** The program of an integrator who calls everything that a document has for him. */
+/**
+ * The program of an integrator who gets tokens by the Basic credentials in the environment, calls everything that a
+ * document has for him, and prints what was answered, and which paths were said to be deprecated.
+ */
 export function writeProgram(document: Document, askers: Record<string, Asker>): string {
   const asked = listDataOperations(document).map((one) => callOf(one, askers[one.dataset]!));
-  const others = Object.entries(otherCalls)
-    .filter(([path]) => path in document.paths)
-    .map(([, call]) => call);
   return [
     opening,
     ...asked,
-    ...others,
-    'console.log(JSON.stringify(answered));',
+    ...otherCalls,
+    'console.log(JSON.stringify({ answered, deprecated }));',
     'export type Verdict = "match" | "mismatch" | "unknown";',
     'export type Value = string | number | boolean | null | undefined;',
   ].join('\n');
@@ -50,9 +50,28 @@ import createClient from 'openapi-fetch';
 import type { paths } from './schema.d.ts';
 
 export const client = createClient<paths>({ baseUrl: process.env.GATEWAY! });
-export const bearer = (name: string) => ({ Authorization: \`Bearer \${process.env[name]}\` });
 const answered: Record<string, number> = {};
+const deprecated: string[] = [];
+const tokens: Record<string, string> = {};
 let exchange = '';
+
+client.use({
+  onResponse({ response, schemaPath }) {
+    if (response.headers.has('deprecation')) deprecated.push(schemaPath);
+  },
+});
+for (const name of ['citizens', 'enterprises', 'audit']) {
+  const { data, error, response } = await client.POST('/oauth/token', {
+    headers: { Authorization: process.env[name]!, 'Content-Type': 'application/x-www-form-urlencoded' },
+    body: { grant_type: 'client_credentials' },
+  });
+  if (error !== undefined) throw new Error('error' in error ? error.error : error.code);
+  const lives: number = data.expires_in;
+  if (data.access_token === '' || lives < 60) throw new Error('no token');
+  tokens[name] = data.access_token;
+  answered.getToken = response.status;
+}
+const bearer = (name: string) => ({ Authorization: \`Bearer \${tokens[name]}\` });
 `;
 
 /** Calls one data operation, and reads its answer by the types that were generated. */
@@ -105,18 +124,8 @@ function reading(kind: string, body: Record<string, unknown>): string {
 }
 
 /** What a document has beside data operations, for integrators. */
-const otherCalls: Record<string, string> = {
-  '/oauth/token': `{
-  const { data, error, response } = await client.POST('/oauth/token', {
-    headers: { Authorization: process.env.BASIC!, 'Content-Type': 'application/x-www-form-urlencoded' },
-    body: { grant_type: 'client_credentials' },
-  });
-  if (error !== undefined) throw new Error('error' in error ? error.error : error.code);
-  const lives: number = data.expires_in;
-  if (data.access_token === '' || lives < 60) throw new Error('no token');
-  answered.getToken = response.status;
-}`,
-  '/v1/exchanges/{exchange}/receipt': `{
+const otherCalls = [
+  `{
   const { data, response } = await client.GET('/v1/exchanges/{exchange}/receipt', {
     headers: bearer('enterprises'), params: { path: { exchange } } });
   if (data === undefined || !('proof' in data)) throw new Error(data?.status ?? 'refused');
@@ -124,7 +133,7 @@ const otherCalls: Record<string, string> = {
   if (data.proof === '' || salt === undefined) throw new Error('no proof');
   answered.getReceipt = response.status;
 }`,
-  '/v1/audit/entries/search': `{
+  `{
   const { data, error, response } = await client.POST('/v1/audit/entries/search', {
     headers: bearer('audit'), params: { header: { 'Exchange-Official': 'auditor-7' } },
     body: { dataset: 'citizens', limit: 2 } });
@@ -132,7 +141,7 @@ const otherCalls: Record<string, string> = {
   if (data.items[0]?.entry.dataset !== 'citizens') throw new Error('no entry');
   answered.searchEntries = response.status;
 }`,
-};
+];
 
 /** Programs with one mistake each, which must not compile. */
 export function writeMistakes(document: Document, askers: Record<string, Asker>): Record<string, string> {

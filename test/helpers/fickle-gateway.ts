@@ -28,7 +28,7 @@ export async function startFickleGateway(
     const { url = '/', method = 'GET', headers } = request;
     asked.set(url, (asked.get(url) ?? 0) + 1);
     const body = await buffer(request);
-    const refusal = url.startsWith('/v1/') ? refusals.shift() : undefined;
+    const refusal = /^\/v\d+\//.test(url) ? refusals.shift() : undefined;
     if (refusal !== undefined) {
       const { status, code, retryAfterSeconds } = refusal;
       response.writeHead(status, {

@@ -127,7 +127,7 @@ await t.test('its examples ask again where it says so', async (t) => {
     t.equal(code, 0, stderr);
     t.same(stdout.trimEnd().split('\n'), printed, language);
     t.equal(asked.get('/oauth/token'), refusalsOf(language).length, `a new token in ${language}`);
-    t.equal(asked.get('/v1/citizens/read'), 2 + refusalsOf(language).length, language);
+    t.equal(asked.get('/v2/citizens/read'), 2 + refusalsOf(language).length, language);
   }
 });
 
@@ -135,7 +135,7 @@ await t.test('its examples give up where it says so', async (t) => {
   for (const { language, code, stdout, asked } of await runAll(t, () => [usedUp])) {
     t.not(code, 0, language);
     t.equal(stdout, '', language);
-    t.equal(asked.get('/v1/citizens/read'), 1, language);
+    t.equal(asked.get('/v2/citizens/read'), 1, language);
   }
 });
 
