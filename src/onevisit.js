@@ -1,11 +1,16 @@
 #!/usr/bin/env -S MALLOC_ARENA_MAX=1 node --max-semi-space-size=8 --heap-growing-percent=30 --no-parallel-scavenge --no-allocation-site-pretenuring --no-separate-gc-phases --v8-pool-size=2
-// JavaScript, because it runs before anything is there to take the types off TypeScript.
+// JavaScript that Node 20 reads, so that it can say which Node it needs.
+import module from 'node:module';
+import { join } from 'node:path';
+
 const [major, minor] = process.versions.node.split('.').map(Number);
-if (major < 24 || (major === 24 && minor < 2)) {
+if (major < 24 || (major === 24 && minor < 3)) {
   console.error(
-    `onevisit needs Node 24.2 or later, and this is ${process.version}: npm ci brings it, and npx onevisit runs it`,
+    `onevisit needs Node 24.3 or later, and this is ${process.version}: npm ci brings it, and npx onevisit runs it`,
   );
   process.exit(1);
 }
-await import('./without-types.js');
+// Types are stripped once after each change. The cache is trusted as the program is, so only who may change the program
+// may write there; where this process may not, it strips them at each start.
+module.enableCompileCache(join(import.meta.dirname, '..', 'node_modules', '.cache', 'onevisit'));
 await import('./cli.ts');
