@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { UserError } from '../base/errors.ts';
-import { findFreePort } from '../base/free-port.ts';
+import { findFreePort } from './free-port.ts';
 import { connectionConfig } from './connection.ts';
 import { findAccount, giveTo, prepareBinaries, runAs, type Account, type Binaries } from './embedded-host.ts';
 import { findPlace, readSecrets, type Secrets } from './embedded-home.ts';

@@ -13,8 +13,8 @@ import { migrate } from '../audit/migrate.ts';
 import { listPendingMigrations, setGatewayPassword } from '../db/migrate.ts';
 import { rememberSettings } from '../db/settings.ts';
 import { UserError } from '../base/errors.ts';
-import { findFreePort } from '../base/free-port.ts';
 import { openGateway, type Gateway } from './gateway.ts';
+import { holdPort, listen, portOf } from './listen.ts';
 import { keyId, makeMissingKeys, readKeys, type Keys } from '../base/keys.ts';
 
 /** How long readiness says no before the gateway stops listening, so that load balancers take note. */
@@ -31,12 +31,15 @@ const giveBackMs = 500;
  */
 export async function serve(config: Config, say: (line: string) => void): Promise<void> {
   const stopping = stopSignal();
-  const port = config.port === 0 ? await findFreePort(config.host) : config.port;
+  const catalogue = loadCatalogue();
+  const place = { host: config.host, port: config.port, setting: 'PORT' };
+  const held = config.port === 0 ? await holdPort(place) : null;
+  const port = held === null ? config.port : portOf(held);
   const baseUrl = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`;
   const issuer = config.issuer ?? baseUrl;
-  const catalogue = loadCatalogue();
-  const embedded = config.embedded ? await startEmbedded(config, { catalogue, baseUrl, issuer, say }) : null;
+  let embedded: EmbeddedServer | null = null;
   try {
+    if (config.embedded) embedded = await startEmbedded(config, { catalogue, baseUrl, issuer, say });
     const keys = config.keys ?? requireKeys(config);
     const databaseUrl = embedded?.gatewayUrl ?? config.databaseUrl!;
     await checkFit(databaseUrl, catalogue, {
@@ -57,12 +60,12 @@ export async function serve(config: Config, say: (line: string) => void): Promis
       },
     });
     try {
-      apps.push(await listen(await buildApp(gateway), { host: config.host, port, setting: 'PORT' }));
+      apps.push(await listen(await buildApp(gateway), place, held));
       if (config.opsPort !== null) {
-        const opsPort = config.opsPort === 0 ? await findFreePort(config.host) : config.opsPort;
-        const address = { host: config.host, port: opsPort, setting: 'OPS_PORT' };
-        apps.push(await listen(await buildOperationsApp(gateway), address));
-        say(`Health and metrics on port ${opsPort}`);
+        const opsPlace = { host: config.host, port: config.opsPort, setting: 'OPS_PORT' };
+        const operations = await listen(await buildOperationsApp(gateway), opsPlace);
+        apps.push(operations);
+        say(`Health and metrics on port ${portOf(operations.server)}`);
       }
       say(
         embedded === null
@@ -75,6 +78,7 @@ export async function serve(config: Config, say: (line: string) => void): Promis
       await shutDown(gateway, apps);
     }
   } finally {
+    held?.close();
     await embedded?.stop();
   }
 }
@@ -161,26 +165,6 @@ async function checkFit(url: string, catalogue: Catalogue, settings: Record<stri
     await rememberSettings(database, settings);
   } finally {
     await close();
-  }
-}
-
-async function listen(
-  app: FastifyInstance,
-  { host, port, setting }: { host: string; port: number; setting: string },
-): Promise<FastifyInstance> {
-  try {
-    await app.listen({ host, port });
-    return app;
-  } catch (error) {
-    await app.close();
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'EADDRINUSE')
-      throw new UserError(`${host}:${port} is taken by another program; set ${setting} to another`, {
-        cause: error,
-      });
-    if (code === 'EADDRNOTAVAIL' || code === 'EACCES' || code === 'ENOTFOUND')
-      throw new UserError(`can't listen on ${host}:${port} (${code})`, { cause: error });
-    throw error;
   }
 }
 

@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { homeKeyFiles, makeMissingKeys, readLogKey } from '../../src/base/keys.ts';
 import { personaCitizens } from '../../src/sandbox/personas.ts';
-import { findFreePort } from '../../src/base/free-port.ts';
 import { addClient } from '../../src/identity/departments-and-clients.ts';
 import { runCommand, type RunningCommand } from '../helpers/command.ts';
 import { eventually } from '../helpers/database-away.ts';
@@ -15,14 +14,13 @@ import { actor, checkAuditLog, createDatabase, withDatabase } from '../helpers/g
 const test = await createDatabase(t);
 const home = t.testdir();
 makeMissingKeys(home);
-const opsPort = await findFreePort('127.0.0.1');
 const settings: Record<string, string> = {
   DATABASE_URL: test.gatewayUrl,
   ONEVISIT_HOME: home,
   ISSUER: 'https://gateway.example',
   LOG_ORIGIN: 'gateway.example/audit',
   PORT: '0',
-  OPS_PORT: String(opsPort),
+  OPS_PORT: '0',
   NODE_ENV: 'production',
   ...homeKeyFiles(home),
 };
@@ -38,10 +36,11 @@ const client = {
 };
 const ordinary = personaCitizens[0]!;
 
-async function start(t: Test): Promise<RunningCommand & { baseUrl: string }> {
+async function start(t: Test): Promise<RunningCommand & { baseUrl: string; opsUrl: string }> {
   const command = startServe(t, settings);
   const [, baseUrl] = await command.says(/listening on (\S+)\n/);
-  return { ...command, baseUrl: baseUrl! };
+  const [, opsPort] = await command.says(/^Health and metrics on port (\d+)\n/m);
+  return { ...command, baseUrl: baseUrl!, opsUrl: `http://127.0.0.1:${opsPort}` };
 }
 
 function ask(baseUrl: string): Promise<Response> {
@@ -62,9 +61,9 @@ await t.test('serves from a PostgreSQL that somebody else runs', async (t) => {
   const gateway = await start(t);
   t.match(gateway.output().stdout, /OneVisit serves https:\/\/gateway\.example, listening on http/);
   // The database is older than what its log may lag behind: the search tables catch up first.
-  let ready = await fetch(`http://127.0.0.1:${opsPort}/readyz`);
+  let ready = await fetch(`${gateway.opsUrl}/readyz`);
   await until('it is ready', async () => {
-    ready = await fetch(`http://127.0.0.1:${opsPort}/readyz`);
+    ready = await fetch(`${gateway.opsUrl}/readyz`);
     return ready.status === 200;
   });
   t.match(await ready.json(), { status: 'ready', checks: { database: 'ok', migrations: 'ok' } });
@@ -99,7 +98,7 @@ await t.test('finishes an exchange in work before it stops', async (t) => {
   });
   gateway.child.kill('SIGTERM');
   await eventually('the gateway takes nothing new', async () => {
-    const answer = await fetch(`http://127.0.0.1:${opsPort}/readyz`).catch(() => null);
+    const answer = await fetch(`${gateway.opsUrl}/readyz`).catch(() => null);
     return answer?.status !== 200;
   });
   await blocker.query('commit');
