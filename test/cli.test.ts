@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import packageJson from '../package.json' with { type: 'json' };
 import { runCommand, type CommandEnd } from './helpers/command.ts';
-import { createDatabase, withDatabase } from './helpers/gateway.ts';
+import { createDatabase } from './helpers/database.ts';
+import { withDatabase } from './helpers/server.ts';
 
 const test = await createDatabase(t);
 const settings = { ADMIN_DATABASE_URL: test.adminUrl };

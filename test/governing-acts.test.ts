@@ -9,10 +9,12 @@ import { rememberSettings } from '../src/db/settings.ts';
 import { keyId } from '../src/base/keys.ts';
 import { readLog, type LogEntry } from './helpers/open-seal.ts';
 import { until } from './helpers/log.ts';
-import { createEmptyDatabase } from './helpers/empty-database.ts';
+import { checkAuditLog } from './helpers/check-audit-log.ts';
+import { createEmptyDatabase } from './helpers/database.ts';
+import { startGateway } from './helpers/gateway.ts';
+import { keys, logOrigin } from './helpers/keys.ts';
 import { runCommand } from './helpers/command.ts';
 import type { Document } from './helpers/openapi-document.ts';
-import { checkAuditLog, keys, logOrigin, startGateway } from './helpers/gateway.ts';
 
 const commandsFolder = join(import.meta.dirname, '..', 'src', 'commands');
 /** The commands of every file that has some. */

@@ -7,7 +7,8 @@ import t, { type Test } from 'tap';
 import { personaCitizens, personaEnterprises, personas } from '../src/sandbox/personas.ts';
 import { until } from './helpers/log.ts';
 import { runCommand } from './helpers/command.ts';
-import { checkAuditLog, startGateway } from './helpers/gateway.ts';
+import { checkAuditLog } from './helpers/check-audit-log.ts';
+import { startGateway } from './helpers/gateway.ts';
 
 /** One that nobody has, one that a load brings, one whose check digit is wrong. */
 const absent = personas.find(({ story }) => story.startsWith('Nobody'))!.id;

@@ -1,79 +1,127 @@
 /**
- * Runs the test suite on one real PostgreSQL: starts it, prepares the database that tests clone, runs tap, and
- * then looks for personal data in everything that was logged. Arguments go to tap (`npm test -- test/app.test.ts`).
+ * Runs the test suite, or the files and folders that are its arguments (`npm test -- test/exchange`), each file in a
+ * process of its own. A PostgreSQL starts when the first test asks for it; all that was logged is then searched for
+ * personal data. With one file its whole output is shown, with several that of those that failed.
  */
-import { spawn } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { spawn, type ChildProcess } from 'node:child_process';
+import {
+  chmodSync,
+  existsSync,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { openEmbedded } from '../src/db/embedded.ts';
-import { migrate } from '../src/audit/migrate.ts';
-import { setGatewayPassword } from '../src/db/migrate.ts';
-import { loadCatalogue } from '../src/catalogue/catalogue.ts';
-import { fillSandbox } from '../src/sandbox/seed.ts';
-import { findPersonalData } from './helpers/personal-data.ts';
+import { join, relative } from 'node:path';
+import type { EmbeddedServer } from '../src/db/embedded.ts';
+import { offerServer } from './helpers/server.ts';
 
+const jobs = 3;
+const timeoutSeconds = 240;
+/** Those that take longest begin first, so that the run does not wait for one of them at its end. */
+const longest = ['test/bench/bench.test.ts', 'test/gateway/serve.test.ts', 'test/stress/stress.test.ts'];
+
+const root = join(import.meta.dirname, '..');
+const files = process.argv.length > 2 ? process.argv.slice(2).flatMap(filesOf) : filesOf('test');
+files.sort((a, b) => longest.indexOf(b) - longest.indexOf(a));
 const folder = mkdtempSync(join(tmpdir(), 'onevisit-test-'));
 chmodSync(folder, 0o711);
 const logs = join(folder, 'logs');
-const results = join(import.meta.dirname, '..', '.tap', 'test-results');
-rmSync(results, { recursive: true, force: true });
 mkdirSync(logs, { mode: 0o777 });
+
+let starting: Promise<EmbeddedServer> | null = null;
+const running = new Set<ChildProcess>();
+let passed = 0;
+let failed = 0;
+const failedFiles: string[] = [];
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.on(signal, () => {
+    files.length = 0;
+    failedFiles.push(`what ${signal} left undone`);
+    for (const child of running) child.kill(signal);
+  });
 process.exitCode = await run();
 
 async function run(): Promise<number> {
-  const server = await openEmbedded(join(folder, 'home'));
+  const offered = await offerServer(startServer, logs);
+  const env = {
+    ...process.env,
+    ...offered.env,
+    NODE_COMPILE_CACHE: join(folder, 'compiled'),
+    TAP_TIMEOUT: String(timeoutSeconds),
+  };
   try {
-    await migrate(server.adminUrl);
-    await setGatewayPassword(server.adminUrl, server.gatewayPassword);
-    const province = { seed: 7, citizens: 300, enterprises: 60 };
-    await fillSandbox({
-      home: folder,
-      adminUrl: server.adminUrl,
-      catalogue: loadCatalogue(),
-      province,
-      say: () => undefined,
-    });
-    const failed = await runTap({
-      ...process.env,
-      NODE_COMPILE_CACHE: join(folder, 'compiled'),
-      ONEVISIT_TEST_ADMIN_URL: server.adminUrl,
-      ONEVISIT_TEST_GATEWAY_URL: server.gatewayUrl,
-      ONEVISIT_TEST_LOGS: logs,
-    });
-    const leaks = findPersonalData([...filesIn(logs), join(folder, 'home', 'postgres', 'server.log')]);
+    const whole = files.length === 1;
+    await Promise.all(
+      Array.from({ length: jobs }, async () => {
+        for (let file = files.shift(); file !== undefined; file = files.shift())
+          await runFile(file, env, whole);
+      }),
+    );
+    const leaks = await findLeaks();
     for (const leak of leaks) console.error(`personal data in a log: ${leak}`);
-    const { passed, failed: failures } = countResults();
-    console.log(`${passed} passed, ${failures} failed`);
-    return failed || leaks.length > 0 ? 1 : 0;
+    for (const file of failedFiles) console.error(`failed: ${file}`);
+    console.log(`${passed} passed, ${failed} failed`);
+    return failedFiles.length > 0 || failed > 0 || leaks.length > 0 ? 1 : 0;
   } finally {
-    await server.stop();
+    offered.close();
+    const server = await starting?.catch(() => null);
+    await server?.stop();
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-function runTap(env: NodeJS.ProcessEnv): Promise<boolean> {
-  const tap = join(import.meta.dirname, '..', 'node_modules', '.bin', 'tap');
-  const child = spawn(tap, ['run', ...process.argv.slice(2)], { env, stdio: 'inherit' });
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal));
-  return new Promise((resolve) => child.once('close', (code) => resolve(code !== 0)));
+function startServer(): Promise<EmbeddedServer> {
+  // Imported when it is needed, because most of the program comes with it.
+  starting ??= import('./helpers/filled-server.ts').then(({ openFilledServer }) =>
+    openFilledServer(folder, { seed: 7, citizens: 300, enterprises: 60 }),
+  );
+  return starting;
 }
 
-function filesIn(directory: string): string[] {
-  return readdirSync(directory).map((name) => join(directory, name));
+/** The test files of an argument, by their paths from the root. */
+function filesOf(argument: string): string[] {
+  if (!existsSync(argument)) throw new Error(`no such test: ${argument}`);
+  if (!statSync(argument).isDirectory()) return [relative(root, argument)];
+  const found = globSync('**/*.test.ts', { cwd: argument, exclude: ['**/node_modules'] });
+  return found.map((name) => relative(root, join(argument, name))).sort();
 }
 
-/** Counts the assertions of the run from the results that tap keeps. */
-function countResults(): { passed: number; failed: number } {
-  let passed = 0;
-  let failed = 0;
-  for (const name of readdirSync(results, { recursive: true, encoding: 'utf8' })) {
-    if (!name.endsWith('.tap')) continue;
-    for (const line of readFileSync(join(results, name), 'utf8').split('\n')) {
-      if (line.includes('# time=')) continue;
-      if (/^\s*ok \d+ - (?!.*\{$)/.test(line)) passed++;
-      if (/^\s*not ok \d+ - (?!.*\{$)/.test(line)) failed++;
-    }
-  }
-  return { passed, failed };
+async function runFile(file: string, env: NodeJS.ProcessEnv, whole: boolean): Promise<void> {
+  const beginMs = Date.now();
+  const child = spawn(process.execPath, [file], { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] });
+  running.add(child);
+  let output = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      output += text;
+      if (whole) process.stdout.write(text);
+    });
+  const timer = setTimeout(() => child.kill('SIGKILL'), (timeoutSeconds + 10) * 1000);
+  const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
+  clearTimeout(timer);
+  running.delete(child);
+
+  const good = output.match(/^\s*ok \d+ - (?!.*# time=)/gm)?.length ?? 0;
+  const bad = output.match(/^\s*not ok \d+ - (?!.*# time=)/gm)?.length ?? 0;
+  passed += good;
+  failed += bad;
+  const fine = code === 0 && bad === 0 && good > 0;
+  if (!fine) failedFiles.push(file);
+  if (!fine && !whole) console.log(output.replaceAll(/^\s*(ok \d+ - .*|# .*|1\.\.\d+|)\n/gm, ''));
+  console.log(
+    `${fine ? 'ok' : 'not ok'} ${file} (${good} in ${((Date.now() - beginMs) / 1000).toFixed(1)} s)`,
+  );
+}
+
+async function findLeaks(): Promise<string[]> {
+  const logged = readdirSync(logs).map((name) => join(logs, name));
+  const server = await starting?.catch(() => null);
+  if (server) logged.push(join(folder, 'postgres', 'postgres', 'server.log'));
+  if (logged.length === 0) return [];
+  const { findPersonalData } = await import('./helpers/personal-data.ts');
+  return findPersonalData(logged);
 }

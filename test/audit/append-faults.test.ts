@@ -3,14 +3,9 @@ import { openAppender } from '../../src/audit/append.ts';
 import { connectionConfig } from '../../src/db/connection.ts';
 import { addPurpose } from '../../src/grants/purposes.ts';
 import { rootOf } from '../../src/transparency/merkle.ts';
-import {
-  actor,
-  checkAuditLog,
-  createDatabase,
-  keys,
-  logOrigin,
-  type TestDatabase,
-} from '../helpers/gateway.ts';
+import { checkAuditLog } from '../helpers/check-audit-log.ts';
+import { createDatabase, type TestDatabase } from '../helpers/database.ts';
+import { actor, keys, logOrigin } from '../helpers/keys.ts';
 import {
   countEntries,
   holdLock,

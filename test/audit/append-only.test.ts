@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import t, { type Test } from 'tap';
-import { checkAuditLog, createDatabase } from '../helpers/gateway.ts';
+import { checkAuditLog } from '../helpers/check-audit-log.ts';
+import { createDatabase } from '../helpers/database.ts';
 import { connect, countEntries, newLeaf, startAppender, readVersion } from '../helpers/log.ts';
 
 const test = await createDatabase(t);

@@ -1,6 +1,7 @@
 import t from 'tap';
 import type { Leaf } from '../../src/audit/entry.ts';
-import { checkAuditLog, createDatabase } from '../helpers/gateway.ts';
+import { checkAuditLog } from '../helpers/check-audit-log.ts';
+import { createDatabase } from '../helpers/database.ts';
 import {
   connect,
   countEntries,

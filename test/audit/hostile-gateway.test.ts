@@ -1,7 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto';
 import t from 'tap';
 import { leafHash } from '../../src/transparency/merkle.ts';
-import { checkAuditLog, createDatabase, withDatabase } from '../helpers/gateway.ts';
+import { checkAuditLog } from '../helpers/check-audit-log.ts';
+import { createDatabase } from '../helpers/database.ts';
+import { withDatabase } from '../helpers/server.ts';
 import { connect, countEntries, newLeaf, readVersion, startAppender } from '../helpers/log.ts';
 
 /** What somebody can do who stole a gateway's database credentials, and no more. */

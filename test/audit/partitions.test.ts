@@ -1,5 +1,5 @@
 import t from 'tap';
-import { createDatabase } from '../helpers/gateway.ts';
+import { createDatabase } from '../helpers/database.ts';
 import { connect, newLeaf, readVersion, startAppender } from '../helpers/log.ts';
 
 /** Entries of a partition. These tests jump ahead in the log, so it has gaps: they don't check it as a whole. */

@@ -1,5 +1,6 @@
 import t from 'tap';
-import { checkAuditLog, createDatabase } from '../helpers/gateway.ts';
+import { checkAuditLog } from '../helpers/check-audit-log.ts';
+import { createDatabase } from '../helpers/database.ts';
 import { countEntries, newLeaf, readVersion, startAppender } from '../helpers/log.ts';
 
 await t.test('gives the entries of two gateways one sequence, without a gap or a double', async (t) => {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { loadCatalogue } from '../../src/catalogue/catalogue.ts';
 import { checkRelations } from '../../src/catalogue/relations.ts';
 import { UserError } from '../../src/base/errors.ts';
-import { createDatabase } from '../helpers/gateway.ts';
+import { createDatabase } from '../helpers/database.ts';
 
 const schemas = join(import.meta.dirname, '..', '..', 'schemas');
 

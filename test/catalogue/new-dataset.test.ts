@@ -9,8 +9,10 @@ import { readConfig } from '../../src/base/config.ts';
 import { openGateway } from '../../src/gateway/gateway.ts';
 import { addGrant } from '../../src/grants/administer-grants.ts';
 import { addClient } from '../../src/identity/departments-and-clients.ts';
-import { actor, checkAuditLog, createDatabase, issuer, keys, logOrigin } from '../helpers/gateway.ts';
+import { checkAuditLog } from '../helpers/check-audit-log.ts';
 import { basic } from '../helpers/clients.ts';
+import { createDatabase } from '../helpers/database.ts';
+import { actor, issuer, keys, logOrigin } from '../helpers/keys.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 const day = 24 * 60 * 60 * 1000;

@@ -17,14 +17,9 @@ import { rememberSettings } from '../../src/db/settings.ts';
 import { keyId } from '../../src/base/keys.ts';
 import { runCommand, type CommandEnd } from '../helpers/command.ts';
 import { newFolder } from '../helpers/folder.ts';
-import {
-  actor,
-  createDatabase,
-  keys,
-  logOrigin,
-  startGateway,
-  type TestDatabase,
-} from '../helpers/gateway.ts';
+import { createDatabase, type TestDatabase } from '../helpers/database.ts';
+import { startGateway } from '../helpers/gateway.ts';
+import { actor, keys, logOrigin } from '../helpers/keys.ts';
 import { connect, countEntries, fillTo, holdLock, logLocks, putBack, until } from '../helpers/log.ts';
 
 const newKey = (): KeyObject => generateKeyPairSync('ed25519').privateKey;

@@ -2,7 +2,8 @@ import t, { type Test } from 'tap';
 import { countUses } from '../../src/audit/search/count-uses.ts';
 import { personaCitizens, personaEnterprises } from '../../src/sandbox/personas.ts';
 import { runCommand, type CommandEnd } from '../helpers/command.ts';
-import { actor, startGateway } from '../helpers/gateway.ts';
+import { startGateway } from '../helpers/gateway.ts';
+import { actor } from '../helpers/keys.ts';
 import { addGrant } from '../../src/grants/administer-grants.ts';
 
 const test = await startGateway(t);

@@ -2,7 +2,8 @@ import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { runCommand } from '../helpers/command.ts';
-import { checkAuditLog, createDatabase } from '../helpers/gateway.ts';
+import { checkAuditLog } from '../helpers/check-audit-log.ts';
+import { createDatabase } from '../helpers/database.ts';
 
 const test = await createDatabase(t);
 const settings = { ADMIN_DATABASE_URL: test.adminUrl };

@@ -1,6 +1,7 @@
 import t, { type Test } from 'tap';
 import { runCommand, type CommandEnd } from '../helpers/command.ts';
-import { checkAuditLog, startGateway } from '../helpers/gateway.ts';
+import { checkAuditLog } from '../helpers/check-audit-log.ts';
+import { startGateway } from '../helpers/gateway.ts';
 
 const test = await startGateway(t);
 const settings = { ADMIN_DATABASE_URL: test.adminUrl };

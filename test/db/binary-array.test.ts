@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { byteaArray } from '../../src/db/binary-array.ts';
-import { createDatabase } from '../helpers/gateway.ts';
+import { createDatabase } from '../helpers/database.ts';
 
 const { pool } = await createDatabase(t);
 

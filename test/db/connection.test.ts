@@ -2,7 +2,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import t from 'tap';
 import { connectionConfig, isDataError, isServerError, openLink } from '../../src/db/connection.ts';
 import { killSessions, until } from '../helpers/log.ts';
-import { createDatabase } from '../helpers/gateway.ts';
+import { createDatabase } from '../helpers/database.ts';
 
 const test = await createDatabase(t);
 const config = connectionConfig(test.gatewayUrl, 'test link');

@@ -2,7 +2,7 @@ import t from 'tap';
 import pg from 'pg';
 import { copyRows } from '../../src/db/copy-rows.ts';
 import { connectionConfig } from '../../src/db/connection.ts';
-import { createDatabase } from '../helpers/gateway.ts';
+import { createDatabase } from '../helpers/database.ts';
 import { connect } from '../helpers/log.ts';
 
 const test = await createDatabase(t);

@@ -9,7 +9,7 @@ import { loadCatalogue } from '../../src/catalogue/catalogue.ts';
 import { checkRelations } from '../../src/catalogue/relations.ts';
 import { UserError } from '../../src/base/errors.ts';
 import { homeKeyFiles, makeMissingKeys } from '../../src/base/keys.ts';
-import { createEmptyDatabase, type EmptyDatabase } from '../helpers/empty-database.ts';
+import { createEmptyDatabase, type EmptyDatabase } from '../helpers/database.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 const names = readdirSync(join(root, 'migrations'))

@@ -2,7 +2,7 @@ import t from 'tap';
 import { openDatabase } from '../../src/db/database.ts';
 import { rememberSettings } from '../../src/db/settings.ts';
 import { UserError } from '../../src/base/errors.ts';
-import { createDatabase } from '../helpers/gateway.ts';
+import { createDatabase } from '../helpers/database.ts';
 
 await t.test('remembers settings from the first start on, as the gateway itself', async (t) => {
   const test = await createDatabase(t);

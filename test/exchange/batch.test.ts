@@ -4,7 +4,8 @@ import { batchLimit } from '../../src/exchange/batch.ts';
 import { residentIdCheck } from '../../src/catalogue/formats.ts';
 import { personaCitizens, personaEnterprises } from '../../src/sandbox/personas.ts';
 import { citizens, enterprises } from '../../src/sandbox/province.ts';
-import { checkAuditLog, startGateway, type AskOptions } from '../helpers/gateway.ts';
+import { checkAuditLog } from '../helpers/check-audit-log.ts';
+import { startGateway, type AskOptions } from '../helpers/gateway.ts';
 import { openSeal, readLog } from '../helpers/open-seal.ts';
 import { absentCitizen, absentEnterprise, checkBeside, checkLeaf, checkRefusal } from '../helpers/checks.ts';
 

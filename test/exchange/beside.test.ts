@@ -1,7 +1,8 @@
 import t from 'tap';
 import type { InjectOptions, LightMyRequestResponse } from 'fastify';
 import { personaCitizens } from '../../src/sandbox/personas.ts';
-import { checkAuditLog, startGateway } from '../helpers/gateway.ts';
+import { checkAuditLog } from '../helpers/check-audit-log.ts';
+import { startGateway } from '../helpers/gateway.ts';
 import { checkBeside, checkProblem } from '../helpers/checks.ts';
 
 const { id } = personaCitizens[0]!;

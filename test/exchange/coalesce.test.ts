@@ -4,7 +4,8 @@ import { connectionConfig, openLink } from '../../src/db/connection.ts';
 import { createRecordReader } from '../../src/records/read.ts';
 import { personaCitizens } from '../../src/sandbox/personas.ts';
 import { citizens, type Citizen } from '../../src/sandbox/province.ts';
-import { checkAuditLog, startGateway } from '../helpers/gateway.ts';
+import { checkAuditLog } from '../helpers/check-audit-log.ts';
+import { startGateway } from '../helpers/gateway.ts';
 import { absentCitizen } from '../helpers/checks.ts';
 
 const test = await startGateway(t);

@@ -1,10 +1,11 @@
 import t, { type Test } from 'tap';
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { LightMyRequestResponse } from 'fastify';
 import { personaCitizens, personaEnterprises } from '../../src/sandbox/personas.ts';
-import { checkAuditLog, startGateway, type TestGateway } from '../helpers/gateway.ts';
+import { checkAuditLog } from '../helpers/check-audit-log.ts';
+import { startGateway, type TestGateway } from '../helpers/gateway.ts';
+import { logFile } from '../helpers/server.ts';
 import { absentEnterprise, checkBeside, checkLeaf, checkProblem, checkRefusal } from '../helpers/checks.ts';
 
 const enterprise = personaEnterprises[0]!;
@@ -150,7 +151,7 @@ async function checkLogFile(t: Test, on: TestGateway, id: string): Promise<void>
   let log = '';
   for (let attempt = 0; attempt < 100 && !log.includes('"route":"/livez"'); attempt++) {
     await sleep(20);
-    log = readFileSync(join(process.env.ONEVISIT_TEST_LOGS!, `${on.name}.log`), 'utf8');
+    log = readFileSync(logFile(on.name), 'utf8');
   }
   t.match(log, /"route":"\/v1\/\w+\/:id"/, 'the log has the template of the route');
   t.match(log, /"route":"\/livez"/, 'the log has been read to its end');

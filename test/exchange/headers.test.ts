@@ -1,6 +1,7 @@
 import t from 'tap';
 import { personaCitizens } from '../../src/sandbox/personas.ts';
-import { checkAuditLog, startGateway } from '../helpers/gateway.ts';
+import { checkAuditLog } from '../helpers/check-audit-log.ts';
+import { startGateway } from '../helpers/gateway.ts';
 import { checkRefusal } from '../helpers/checks.ts';
 
 const { id } = personaCitizens[0]!;

@@ -1,7 +1,8 @@
 import type { LightMyRequestResponse } from 'fastify';
 import t from 'tap';
 import { personaCitizens, personaEnterprises } from '../../src/sandbox/personas.ts';
-import { checkAuditLog, startGateway, type AskOptions } from '../helpers/gateway.ts';
+import { checkAuditLog } from '../helpers/check-audit-log.ts';
+import { startGateway, type AskOptions } from '../helpers/gateway.ts';
 
 /** A consumer sees its own entries: what an answer hides of somebody's id, they must not tell. */
 const test = await startGateway(t);

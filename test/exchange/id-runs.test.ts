@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import t from 'tap';
 import { createIdRuns, minRun } from '../../src/exchange/id-runs.ts';
 import { usccOf } from '../../src/sandbox/names.ts';
-import { checkAuditLog, startGateway } from '../helpers/gateway.ts';
+import { checkAuditLog } from '../helpers/check-audit-log.ts';
+import { startGateway } from '../helpers/gateway.ts';
 
 const idAt = (n: number): string => `99990119880412${String(n).padStart(3, '0')}X`;
 /** How many check characters the ids have. */

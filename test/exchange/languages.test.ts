@@ -1,6 +1,7 @@
 import t from 'tap';
 import { personaCitizens } from '../../src/sandbox/personas.ts';
-import { checkAuditLog, startGateway } from '../helpers/gateway.ts';
+import { checkAuditLog } from '../helpers/check-audit-log.ts';
+import { startGateway } from '../helpers/gateway.ts';
 
 const { id } = personaCitizens[0]!;
 const test = await startGateway(t);

@@ -2,7 +2,9 @@ import t from 'tap';
 import { loadCsv } from '../../src/records/load.ts';
 import { personaCitizens, personaEnterprises } from '../../src/sandbox/personas.ts';
 import { newFile } from '../helpers/files.ts';
-import { actor, checkAuditLog, startGateway, type AskOptions } from '../helpers/gateway.ts';
+import { checkAuditLog } from '../helpers/check-audit-log.ts';
+import { startGateway, type AskOptions } from '../helpers/gateway.ts';
+import { actor } from '../helpers/keys.ts';
 import { absentCitizen, checkRefusal } from '../helpers/checks.ts';
 
 const test = await startGateway(t);

@@ -1,7 +1,8 @@
 import t from 'tap';
 import { personaCitizens } from '../../src/sandbox/personas.ts';
 import { citizens } from '../../src/sandbox/province.ts';
-import { checkAuditLog, startGateway, type AskOptions } from '../helpers/gateway.ts';
+import { checkAuditLog } from '../helpers/check-audit-log.ts';
+import { startGateway, type AskOptions } from '../helpers/gateway.ts';
 import { absentCitizen, checkRefusal } from '../helpers/checks.ts';
 
 const test = await startGateway(t);

@@ -3,7 +3,9 @@ import { createHash, createHmac, hkdfSync } from 'node:crypto';
 import { deriveLogSecrets, subjectRef } from '../../src/audit/subjects.ts';
 import { personaCitizens, personaEnterprises } from '../../src/sandbox/personas.ts';
 import { inVersion1 } from '../helpers/version-1.ts';
-import { checkAuditLog, keys, startGateway } from '../helpers/gateway.ts';
+import { checkAuditLog } from '../helpers/check-audit-log.ts';
+import { startGateway } from '../helpers/gateway.ts';
+import { keys } from '../helpers/keys.ts';
 import { absentCitizen, checkLeaf, checkProblem } from '../helpers/checks.ts';
 
 const [wife, , dead, child, old] = personaCitizens.map(inVersion1);

@@ -1,7 +1,9 @@
 import t from 'tap';
 import { addGrant } from '../../src/grants/administer-grants.ts';
 import { personaCitizens, personaEnterprises } from '../../src/sandbox/personas.ts';
-import { actor, checkAuditLog, startGateway } from '../helpers/gateway.ts';
+import { checkAuditLog } from '../helpers/check-audit-log.ts';
+import { startGateway } from '../helpers/gateway.ts';
+import { actor } from '../helpers/keys.ts';
 import { checkRefusal } from '../helpers/checks.ts';
 
 const { id } = personaCitizens[0]!;

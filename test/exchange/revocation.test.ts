@@ -10,16 +10,11 @@ import { addGrant, revokeGrant } from '../../src/grants/administer-grants.ts';
 import { listGrants } from '../../src/grants/find-grants.ts';
 import { addClient, revokeClient } from '../../src/identity/departments-and-clients.ts';
 import { personaCitizens } from '../../src/sandbox/personas.ts';
-import {
-  actor,
-  checkAuditLog,
-  createDatabase,
-  issuer,
-  keys,
-  startGateway,
-  tokenFrom,
-  type TestDatabase,
-} from '../helpers/gateway.ts';
+import { checkAuditLog } from '../helpers/check-audit-log.ts';
+import { tokenFrom } from '../helpers/clients.ts';
+import { createDatabase, type TestDatabase } from '../helpers/database.ts';
+import { startGateway } from '../helpers/gateway.ts';
+import { actor, issuer, keys } from '../helpers/keys.ts';
 import { checkProblem } from '../helpers/checks.ts';
 
 const { id, name } = personaCitizens[0]!;

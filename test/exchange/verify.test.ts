@@ -2,7 +2,8 @@ import t from 'tap';
 import type { LightMyRequestResponse } from 'fastify';
 import { personaCitizens, personaEnterprises } from '../../src/sandbox/personas.ts';
 import { openSeal, readLog } from '../helpers/open-seal.ts';
-import { checkAuditLog, startGateway, type AskOptions } from '../helpers/gateway.ts';
+import { checkAuditLog } from '../helpers/check-audit-log.ts';
+import { startGateway, type AskOptions } from '../helpers/gateway.ts';
 import { absentCitizen, checkBeside, checkLeaf, checkRefusal } from '../helpers/checks.ts';
 
 const test = await startGateway(t);

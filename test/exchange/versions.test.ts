@@ -3,7 +3,9 @@ import type { LightMyRequestResponse } from 'fastify';
 import { addGrant } from '../../src/grants/administer-grants.ts';
 import { personaCitizens, personaEnterprises } from '../../src/sandbox/personas.ts';
 import { inVersion1 } from '../helpers/version-1.ts';
-import { actor, checkAuditLog, startGateway, type AskOptions } from '../helpers/gateway.ts';
+import { checkAuditLog } from '../helpers/check-audit-log.ts';
+import { startGateway, type AskOptions } from '../helpers/gateway.ts';
+import { actor } from '../helpers/keys.ts';
 import { absentCitizen, checkProblem, checkRefusal } from '../helpers/checks.ts';
 
 const test = await startGateway(t);

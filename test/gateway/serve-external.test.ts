@@ -9,7 +9,10 @@ import { runCommand, type RunningCommand } from '../helpers/command.ts';
 import { eventually } from '../helpers/database-away.ts';
 import { askSandbox, startServe } from '../helpers/sandbox.ts';
 import { until } from '../helpers/log.ts';
-import { actor, checkAuditLog, createDatabase, withDatabase } from '../helpers/gateway.ts';
+import { checkAuditLog } from '../helpers/check-audit-log.ts';
+import { createDatabase } from '../helpers/database.ts';
+import { actor } from '../helpers/keys.ts';
+import { withDatabase } from '../helpers/server.ts';
 
 const test = await createDatabase(t);
 const home = t.testdir();

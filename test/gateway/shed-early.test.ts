@@ -4,7 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import { personaCitizens } from '../../src/sandbox/personas.ts';
 import { checkProblem } from '../helpers/checks.ts';
-import { checkAuditLog, startGateway } from '../helpers/gateway.ts';
+import { checkAuditLog } from '../helpers/check-audit-log.ts';
+import { startGateway } from '../helpers/gateway.ts';
 
 const test = await startGateway(t);
 const token = await test.token('civil-affairs');

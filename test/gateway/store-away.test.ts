@@ -2,7 +2,8 @@ import type { LightMyRequestResponse } from 'fastify';
 import t, { type Test } from 'tap';
 import { personaCitizens } from '../../src/sandbox/personas.ts';
 import { eventually, takeAway } from '../helpers/database-away.ts';
-import { checkAuditLog, startGateway } from '../helpers/gateway.ts';
+import { checkAuditLog } from '../helpers/check-audit-log.ts';
+import { startGateway } from '../helpers/gateway.ts';
 
 const { id, name } = personaCitizens[0]!;
 const request = { id, fields: ['name'] };

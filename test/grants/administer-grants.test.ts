@@ -5,7 +5,9 @@ import { loadCatalogue } from '../../src/catalogue/catalogue.ts';
 import { UserError } from '../../src/base/errors.ts';
 import { addGrant, revokeGrant, type GrantTerms } from '../../src/grants/administer-grants.ts';
 import { listGrants } from '../../src/grants/find-grants.ts';
-import { actor, checkAuditLog, createDatabase } from '../helpers/gateway.ts';
+import { checkAuditLog } from '../helpers/check-audit-log.ts';
+import { createDatabase } from '../helpers/database.ts';
+import { actor } from '../helpers/keys.ts';
 
 const test = await createDatabase(t);
 const { database } = test;

@@ -9,7 +9,10 @@ import { addGrant, revokeGrant } from '../../src/grants/administer-grants.ts';
 import { addPurpose } from '../../src/grants/purposes.ts';
 import { addClient, revokeClient } from '../../src/identity/departments-and-clients.ts';
 import { killSessions, until } from '../helpers/log.ts';
-import { actor, checkAuditLog, createDatabase, withDatabase } from '../helpers/gateway.ts';
+import { checkAuditLog } from '../helpers/check-audit-log.ts';
+import { createDatabase } from '../helpers/database.ts';
+import { actor } from '../helpers/keys.ts';
+import { withDatabase } from '../helpers/server.ts';
 
 const test = await createDatabase(t);
 const { database, pool: owner } = test;

@@ -5,7 +5,9 @@ import { openDatabase } from '../../src/db/database.ts';
 import { carryOut, type Once } from '../../src/grants/carry-out.ts';
 import { registration } from '../../src/grants/purposes.ts';
 import { listActs, type GrantRow } from '../../src/grants/find-grants.ts';
-import { actor, checkAuditLog, createDatabase } from '../helpers/gateway.ts';
+import { checkAuditLog } from '../helpers/check-audit-log.ts';
+import { createDatabase } from '../helpers/database.ts';
+import { actor } from '../helpers/keys.ts';
 import { countEntries, newLeaf, readVersion } from '../helpers/log.ts';
 
 const test = await createDatabase(t);

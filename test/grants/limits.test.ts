@@ -8,7 +8,8 @@ import { readAuthority, type Grant } from '../../src/grants/authority.ts';
 import { connectionConfig } from '../../src/db/connection.ts';
 import { addGrant } from '../../src/grants/administer-grants.ts';
 import { openLimits, type Limits } from '../../src/grants/limits.ts';
-import { actor, createDatabase } from '../helpers/gateway.ts';
+import { createDatabase } from '../helpers/database.ts';
+import { actor } from '../helpers/keys.ts';
 
 const database = await createDatabase(t);
 const calendar = createCalendar('Asia/Shanghai');

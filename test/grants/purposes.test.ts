@@ -1,7 +1,9 @@
 import t from 'tap';
 import { UserError } from '../../src/base/errors.ts';
 import { addPurpose, listPurposes, type PurposeSummary } from '../../src/grants/purposes.ts';
-import { actor, checkAuditLog, createDatabase } from '../helpers/gateway.ts';
+import { checkAuditLog } from '../helpers/check-audit-log.ts';
+import { createDatabase } from '../helpers/database.ts';
+import { actor } from '../helpers/keys.ts';
 
 const test = await createDatabase(t);
 const { database } = test;

@@ -9,7 +9,9 @@ import {
   requireDepartment,
   revokeClient,
 } from '../../src/identity/departments-and-clients.ts';
-import { actor, checkAuditLog, createDatabase } from '../helpers/gateway.ts';
+import { checkAuditLog } from '../helpers/check-audit-log.ts';
+import { createDatabase } from '../helpers/database.ts';
+import { actor } from '../helpers/keys.ts';
 
 const test = await createDatabase(t);
 const { database } = test;

@@ -4,7 +4,7 @@ import { sql } from 'kysely';
 import { Migrator, type Migration } from 'kysely/migration';
 import type { Test } from 'tap';
 import { openDatabase } from '../../src/db/database.ts';
-import { createEmptyDatabase, type EmptyDatabase } from '../helpers/empty-database.ts';
+import { createEmptyDatabase, type EmptyDatabase } from './database.ts';
 
 const folder = join(import.meta.dirname, '..', '..', 'migrations');
 

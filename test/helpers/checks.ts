@@ -1,6 +1,7 @@
 import type { LightMyRequestResponse } from 'fastify';
 import type { Test } from 'tap';
-import { issuer, type TestGateway } from './gateway.ts';
+import type { TestGateway } from './gateway.ts';
+import { issuer } from './keys.ts';
 
 /** An id that is well formed and in no register. */
 export const absentCitizen = '999901199001010096';

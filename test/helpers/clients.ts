@@ -1,6 +1,7 @@
 import type { FastifyInstance, LightMyRequestResponse } from 'fastify';
 import { addClient } from '../../src/identity/departments-and-clients.ts';
-import { actor, type TestGateway } from './gateway.ts';
+import type { TestGateway } from './gateway.ts';
+import { actor } from './keys.ts';
 
 export interface TestClient {
   clientId: string;
@@ -47,4 +48,10 @@ export function askToken(
     },
     payload: form,
   });
+}
+
+/** A fresh access token for a client's credentials. */
+export async function tokenFrom(app: FastifyInstance, client: TestClient): Promise<string> {
+  const response = await askToken(app, client);
+  return response.json<{ access_token: string }>().access_token;
 }

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import pg from 'pg';
-import { withDatabase, type TestDatabase } from './gateway.ts';
+import type { TestDatabase } from './database.ts';
+import { runOnServer } from './server.ts';
 
 /**
  * Makes a test's own database unreachable, as a failed server would be: connections are cut, new ones refused.
@@ -8,18 +8,11 @@ import { withDatabase, type TestDatabase } from './gateway.ts';
  * @returns what brings it back
  */
 export async function takeAway({ name, adminUrl }: TestDatabase): Promise<() => Promise<void>> {
-  await onServer(adminUrl, [
+  await runOnServer(adminUrl, [
     `alter database ${name} allow_connections false`,
     `select pg_terminate_backend(pid) from pg_stat_activity where datname = '${name}'`,
   ]);
-  return () => onServer(adminUrl, [`alter database ${name} allow_connections true`]);
-}
-
-async function onServer(adminUrl: string, statements: string[]): Promise<void> {
-  const client = new pg.Client({ connectionString: withDatabase(adminUrl, 'postgres') });
-  await client.connect();
-  for (const statement of statements) await client.query(statement);
-  await client.end();
+  return () => runOnServer(adminUrl, [`alter database ${name} allow_connections true`]);
 }
 
 /** Waits until something is so. @throws when it does not become so within the seconds */

@@ -5,7 +5,8 @@ import type { Test } from 'tap';
 import { loadCatalogue, type Dataset } from '../../src/catalogue/catalogue.ts';
 import { residentIdCheck } from '../../src/catalogue/formats.ts';
 import { loadCsv, type LoadResult } from '../../src/records/load.ts';
-import { actor, type TestDatabase } from './gateway.ts';
+import type { TestDatabase } from './database.ts';
+import { actor } from './keys.ts';
 
 /** What tests of loading share. */
 

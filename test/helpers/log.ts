@@ -5,7 +5,7 @@ import type { Test } from 'tap';
 import { openAppender, type Appender } from '../../src/audit/append.ts';
 import { encodeEntry, type Entry, type Leaf } from '../../src/audit/entry.ts';
 import { connectionConfig } from '../../src/db/connection.ts';
-import type { TestDatabase } from './gateway.ts';
+import type { TestDatabase } from './database.ts';
 
 /** What tests of the audit log share. */
 

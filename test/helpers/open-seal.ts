@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { openSeal as open, unwrapDataKey, type WrappedKey } from '../../src/audit/sealing/open.ts';
-import { auditOfficeKeys } from './gateway.ts';
+import { auditOfficeKeys } from './keys.ts';
 
 export type LogEntry = Record<string, unknown>;
 

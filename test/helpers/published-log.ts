@@ -4,7 +4,8 @@ import { openLogKeys } from '../../src/audit/log-keys.ts';
 import { startPublishStage } from '../../src/audit/publishing/publish-stage.ts';
 import { verifierOf } from '../../src/transparency/node/sign.ts';
 import { openDatabase } from '../../src/db/database.ts';
-import { createDatabase, keys, logOrigin, type TestDatabase } from './gateway.ts';
+import { createDatabase, type TestDatabase } from './database.ts';
+import { keys, logOrigin } from './keys.ts';
 import { fillTo, until } from './log.ts';
 
 export const verifiers = [verifierOf(logOrigin, keys.log)];

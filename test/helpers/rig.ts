@@ -2,15 +2,12 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { loadCatalogue } from '../../src/catalogue/catalogue.ts';
 import { openDatabase, type Database } from '../../src/db/database.ts';
-import { openEmbedded, type EmbeddedServer } from '../../src/db/embedded.ts';
-import { migrate } from '../../src/audit/migrate.ts';
-import { setGatewayPassword } from '../../src/db/migrate.ts';
+import type { EmbeddedServer } from '../../src/db/embedded.ts';
 import { addClient } from '../../src/identity/departments-and-clients.ts';
 import { homeKeyFiles, makeMissingKeys } from '../../src/base/keys.ts';
 import { citizens, type Province } from '../../src/sandbox/province.ts';
-import { fillSandbox } from '../../src/sandbox/seed.ts';
+import { openFilledServer } from './filled-server.ts';
 import manifest from '../../package.json' with { type: 'json' };
 
 export const actor = { client: 'cli:stress@test' };
@@ -48,16 +45,7 @@ export async function openRig(
 ): Promise<Rig> {
   const folder = mkdtempSync(join(tmpdir(), 'onevisit-stress-'));
   chmodSync(folder, 0o711);
-  const server = await openEmbedded(join(folder, 'postgres'), settings);
-  await migrate(server.adminUrl);
-  await setGatewayPassword(server.adminUrl, server.gatewayPassword);
-  await fillSandbox({
-    home: folder,
-    adminUrl: server.adminUrl,
-    catalogue: loadCatalogue(),
-    province,
-    say: () => undefined,
-  });
+  const server = await openFilledServer(folder, province, settings);
   makeMissingKeys(join(folder, 'keys-of-all'));
   const { database, pool, close } = openDatabase(server.adminUrl, 'stress', { maxConnections: 4 });
   const children: ChildProcess[] = [];

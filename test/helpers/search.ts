@@ -1,6 +1,8 @@
 import type { LightMyRequestResponse } from 'fastify';
 import { addClient } from '../../src/identity/departments-and-clients.ts';
-import { actor, tokenFrom, type TestGateway } from './gateway.ts';
+import { tokenFrom } from './clients.ts';
+import type { TestGateway } from './gateway.ts';
+import { actor } from './keys.ts';
 
 /** What tests of the search in the audit log share. */
 

@@ -3,7 +3,7 @@ import type { Test } from 'tap';
 import type { Verifier } from '../../src/transparency/note.ts';
 import { verifierKey, verifierOf } from '../../src/transparency/node/sign.ts';
 import { newFolder } from './folder.ts';
-import { keys, logOrigin } from './gateway.ts';
+import { keys, logOrigin } from './keys.ts';
 import { openWitnessState, type WitnessState } from '../../src/witness/state.ts';
 import { createWitness } from '../../src/witness/witness.ts';
 import { buildWitnessServer } from '../../src/witness/witness-routes.ts';

@@ -1,5 +1,5 @@
 import type { Entry } from '../../src/audit/entry.ts';
-import type { TestDatabase } from './gateway.ts';
+import type { TestDatabase } from './database.ts';
 import { newLeaf, readVersion } from './log.ts';
 
 /** How many entries a small partition has. */

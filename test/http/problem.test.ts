@@ -4,7 +4,8 @@ import { errorTable } from '../../src/base/error-table.ts';
 import { personaCitizens } from '../../src/sandbox/personas.ts';
 import { makeMalformed } from '../helpers/malformed-requests.ts';
 import { sendRaw, type RawAnswer } from '../helpers/raw-http.ts';
-import { checkAuditLog, startGateway } from '../helpers/gateway.ts';
+import { checkAuditLog } from '../helpers/check-audit-log.ts';
+import { startGateway } from '../helpers/gateway.ts';
 
 const { id, name } = personaCitizens[0]!;
 const test = await startGateway(t, { config: { logLevel: 'warn' } });

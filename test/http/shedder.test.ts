@@ -5,7 +5,8 @@ import t from 'tap';
 import { createShedder, type Shedder } from '../../src/http/shedder.ts';
 import { personaCitizens } from '../../src/sandbox/personas.ts';
 import { createJudge, type Document } from '../helpers/openapi-document.ts';
-import { checkAuditLog, startGateway } from '../helpers/gateway.ts';
+import { checkAuditLog } from '../helpers/check-audit-log.ts';
+import { startGateway } from '../helpers/gateway.ts';
 
 const calmPlaces = 320;
 const fewPlaces = 64;

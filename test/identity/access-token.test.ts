@@ -5,8 +5,10 @@ import type { LightMyRequestResponse } from 'fastify';
 import { revokeClient } from '../../src/identity/departments-and-clients.ts';
 import { keyId } from '../../src/base/keys.ts';
 import { personaCitizens } from '../../src/sandbox/personas.ts';
-import { actor, checkAuditLog, issuer, keys, startGateway } from '../helpers/gateway.ts';
+import { checkAuditLog } from '../helpers/check-audit-log.ts';
 import { askToken, newClient } from '../helpers/clients.ts';
+import { startGateway } from '../helpers/gateway.ts';
+import { actor, issuer, keys } from '../helpers/keys.ts';
 
 const { id } = personaCitizens[0]!;
 const test = await startGateway(t);

@@ -5,8 +5,9 @@ import t from 'tap';
 import { personas } from '../../src/sandbox/personas.ts';
 import { newFolder } from '../helpers/folder.ts';
 import type { Document } from '../helpers/openapi-document.ts';
-import { checkAuditLog, startGateway } from '../helpers/gateway.ts';
+import { checkAuditLog } from '../helpers/check-audit-log.ts';
 import { basic, newClient } from '../helpers/clients.ts';
+import { startGateway } from '../helpers/gateway.ts';
 import { listDataOperations, writeMistakes, writeProgram, type Asker } from '../helpers/client-program.ts';
 import { generatorProgram, listTypeErrors, prepareProject, root, runProgram } from '../helpers/project.ts';
 

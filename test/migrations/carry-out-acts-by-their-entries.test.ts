@@ -2,7 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import t, { type Test } from 'tap';
 import { migrate } from '../../src/audit/migrate.ts';
 import { encodeEntry, type Entry } from '../../src/audit/entry.ts';
-import type { EmptyDatabase } from '../helpers/empty-database.ts';
+import type { EmptyDatabase } from '../helpers/database.ts';
 import { createBefore } from '../helpers/before.ts';
 
 const name = '20261126T1500Z-carry-out-acts-by-their-entries';

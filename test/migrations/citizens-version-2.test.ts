@@ -3,7 +3,7 @@ import { sql } from 'kysely';
 import t, { type Test } from 'tap';
 import { migrate } from '../../src/audit/migrate.ts';
 import { openDatabase } from '../../src/db/database.ts';
-import type { EmptyDatabase } from '../helpers/empty-database.ts';
+import type { EmptyDatabase } from '../helpers/database.ts';
 import { createBefore } from '../helpers/before.ts';
 
 const name = '20261125T1210Z-citizens-version-2';

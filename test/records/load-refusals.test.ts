@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import t from 'tap';
 import { UserError } from '../../src/base/errors.ts';
 import { loadCsv } from '../../src/records/load.ts';
-import { actor, checkAuditLog, createDatabase } from '../helpers/gateway.ts';
+import { checkAuditLog } from '../helpers/check-audit-log.ts';
+import { createDatabase } from '../helpers/database.ts';
+import { actor } from '../helpers/keys.ts';
 import { citizens, header, idOf, isAlone, load, newFile, rowOf, state } from '../helpers/files.ts';
 
 const test = await createDatabase(t);

@@ -3,7 +3,9 @@ import { readFileSync } from 'node:fs';
 import t from 'tap';
 import { loadCsv } from '../../src/records/load.ts';
 import { personaCitizens } from '../../src/sandbox/personas.ts';
-import { actor, checkAuditLog, createDatabase } from '../helpers/gateway.ts';
+import { checkAuditLog } from '../helpers/check-audit-log.ts';
+import { createDatabase } from '../helpers/database.ts';
+import { actor } from '../helpers/keys.ts';
 import {
   citizens,
   enterprises,

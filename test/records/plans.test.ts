@@ -13,7 +13,7 @@ import { byteaArray } from '../../src/db/binary-array.ts';
 import { loadCatalogue } from '../../src/catalogue/catalogue.ts';
 import { readStatement } from '../../src/records/read.ts';
 import { connect, newLeaf, readVersion } from '../helpers/log.ts';
-import { createDatabase } from '../helpers/gateway.ts';
+import { createDatabase } from '../helpers/database.ts';
 
 /**
  * The plans of the hot statements, on tables large enough that a sequential scan or a sort would be ruinous, as

@@ -2,7 +2,7 @@ import t from 'tap';
 import { connectionConfig, openLink } from '../../src/db/connection.ts';
 import { openDatabase } from '../../src/db/database.ts';
 import { createRecordReader, type Readable } from '../../src/records/read.ts';
-import { createDatabase } from '../helpers/gateway.ts';
+import { createDatabase } from '../helpers/database.ts';
 
 const test = await createDatabase(t);
 const { pool, close } = openDatabase(test.adminUrl, 'test');

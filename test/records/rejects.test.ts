@@ -1,7 +1,9 @@
 import { readFileSync, statSync } from 'node:fs';
 import t from 'tap';
 import { loadCsv } from '../../src/records/load.ts';
-import { actor, checkAuditLog, createDatabase } from '../helpers/gateway.ts';
+import { checkAuditLog } from '../helpers/check-audit-log.ts';
+import { createDatabase } from '../helpers/database.ts';
+import { actor } from '../helpers/keys.ts';
 import { writeFileSync } from 'node:fs';
 import { citizens, find, header, idOf, isAlone, load, newFile, rejectsOf, rowOf } from '../helpers/files.ts';
 

@@ -2,7 +2,8 @@ import { stringify } from 'csv-stringify/sync';
 import fc from 'fast-check';
 import t from 'tap';
 import { residentIdCheck } from '../../src/catalogue/formats.ts';
-import { checkAuditLog, createDatabase } from '../helpers/gateway.ts';
+import { checkAuditLog } from '../helpers/check-audit-log.ts';
+import { createDatabase } from '../helpers/database.ts';
 import { citizens, find, load } from '../helpers/files.ts';
 
 const test = await createDatabase(t);

@@ -3,7 +3,7 @@ import t from 'tap';
 import { loadCatalogue } from '../../src/catalogue/catalogue.ts';
 import { leadOf, searchStatement, type Condition } from '../../src/records/search.ts';
 import { connect } from '../helpers/log.ts';
-import { createDatabase } from '../helpers/gateway.ts';
+import { createDatabase } from '../helpers/database.ts';
 
 /** The plans of searches on a register of a city's size, with names as people and enterprises have them. */
 const rows = 200_000;

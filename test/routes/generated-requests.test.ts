@@ -8,7 +8,9 @@ import { personas } from '../../src/sandbox/personas.ts';
 import { citizens, enterprises } from '../../src/sandbox/province.ts';
 import type { Document, Operation, Parameter } from '../helpers/openapi-document.ts';
 import { arbitraryOf, type Values } from '../helpers/schema-arbitrary.ts';
-import { actor, checkAuditLog, startGateway } from '../helpers/gateway.ts';
+import { checkAuditLog } from '../helpers/check-audit-log.ts';
+import { startGateway } from '../helpers/gateway.ts';
+import { actor } from '../helpers/keys.ts';
 
 /**
  * Requests made from the OpenAPI documents alone, most of them good and some not, and every answer held against its

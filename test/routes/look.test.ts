@@ -9,7 +9,9 @@ import { revokeClient } from '../../src/identity/departments-and-clients.ts';
 import { answer } from '../../src/routes/answer.ts';
 import type { RouteContext } from '../../src/routes/context.ts';
 import { registerLook, type Found } from '../../src/routes/look.ts';
-import { actor, checkAuditLog, issuer, keys, startGateway, type TestGateway } from '../helpers/gateway.ts';
+import { checkAuditLog } from '../helpers/check-audit-log.ts';
+import { startGateway, type TestGateway } from '../helpers/gateway.ts';
+import { actor, issuer, keys } from '../helpers/keys.ts';
 import { readLog, type LogEntry } from '../helpers/open-seal.ts';
 import { newAsker, type Asker } from '../helpers/search.ts';
 

@@ -3,7 +3,8 @@ import t from 'tap';
 import { addClient } from '../../src/identity/departments-and-clients.ts';
 import { personas } from '../../src/sandbox/personas.ts';
 import { createJudge, type Document } from '../helpers/openapi-document.ts';
-import { checkAuditLog, startGateway, type AskOptions } from '../helpers/gateway.ts';
+import { checkAuditLog } from '../helpers/check-audit-log.ts';
+import { startGateway, type AskOptions } from '../helpers/gateway.ts';
 
 const test = await startGateway(t);
 const { app } = test;

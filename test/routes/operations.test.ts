@@ -2,7 +2,8 @@ import t from 'tap';
 import { buildApp, buildOperationsApp } from '../../src/gateway/app.ts';
 import { personas } from '../../src/sandbox/personas.ts';
 import { eventually, takeAway } from '../helpers/database-away.ts';
-import { checkAuditLog, startGateway, type TestGateway } from '../helpers/gateway.ts';
+import { checkAuditLog } from '../helpers/check-audit-log.ts';
+import { startGateway, type TestGateway } from '../helpers/gateway.ts';
 
 const citizen = personas.find((persona) => persona.dataset === 'citizens')!;
 const request = { id: citizen.id, fields: ['name'] };

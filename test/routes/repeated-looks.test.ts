@@ -1,6 +1,7 @@
 import t from 'tap';
 import { createRepeatedLooks, repeatsWithinSeconds } from '../../src/routes/repeated-looks.ts';
-import { checkAuditLog, startGateway } from '../helpers/gateway.ts';
+import { checkAuditLog } from '../helpers/check-audit-log.ts';
+import { startGateway } from '../helpers/gateway.ts';
 import { readLog } from '../helpers/open-seal.ts';
 import { newAsker, search, type Page } from '../helpers/search.ts';
 

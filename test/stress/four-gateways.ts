@@ -21,7 +21,8 @@ import { verifyLog } from '../../src/transparency/verify-log.ts';
 import { openDatabase } from '../../src/db/database.ts';
 import { homeKeyFiles, readLogKey } from '../../src/base/keys.ts';
 import { until } from '../helpers/log.ts';
-import { checkAuditLog, logOrigin } from '../helpers/gateway.ts';
+import { checkAuditLog } from '../helpers/check-audit-log.ts';
+import { logOrigin } from '../helpers/keys.ts';
 import { checkAnswers, openRig, requestRecord, type Answered } from '../helpers/rig.ts';
 
 const seconds = Number(process.argv[2] ?? 60);

@@ -4,7 +4,7 @@ import { openCheckpoint } from '../../src/transparency/checkpoint.ts';
 import { databaseSource } from '../../src/audit/database-source.ts';
 import { verifierKey } from '../../src/transparency/node/sign.ts';
 import { verifyLog, type LogVerdict } from '../../src/transparency/verify-log.ts';
-import { keys, logOrigin } from '../helpers/gateway.ts';
+import { keys, logOrigin } from '../helpers/keys.ts';
 import { runCommand } from '../helpers/command.ts';
 import { connect, newLeaf } from '../helpers/log.ts';
 import { createPublishedLog, verifiers } from '../helpers/published-log.ts';

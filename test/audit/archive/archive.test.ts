@@ -21,14 +21,10 @@ import { verifyLog } from '../../../src/transparency/verify-log.ts';
 import { writeArchive } from '../../../src/audit/archive/write-archive.ts';
 import { loadCatalogue } from '../../../src/catalogue/catalogue.ts';
 import { runCommand, type CommandEnd } from '../../helpers/command.ts';
-import {
-  actor,
-  checkAuditLog,
-  createDatabase,
-  keys,
-  logOrigin,
-  startGateway,
-} from '../../helpers/gateway.ts';
+import { checkAuditLog } from '../../helpers/check-audit-log.ts';
+import { createDatabase } from '../../helpers/database.ts';
+import { startGateway } from '../../helpers/gateway.ts';
+import { actor, keys, logOrigin } from '../../helpers/keys.ts';
 import { connect, holdLock, until, untilBlocked } from '../../helpers/log.ts';
 import { verifiers } from '../../helpers/published-log.ts';
 import { enter, makePartitionsSmall, small } from '../../helpers/small-partitions.ts';

@@ -8,7 +8,7 @@ import { signCheckpoint, verifierKey } from '../../../src/transparency/node/sign
 import { LogFormatError, tilesSource } from '../../../src/transparency/tiles-source.ts';
 import { verifyLog, type LogVerdict } from '../../../src/transparency/verify-log.ts';
 import { runCommand } from '../../helpers/command.ts';
-import { keys, logOrigin } from '../../helpers/gateway.ts';
+import { keys, logOrigin } from '../../helpers/keys.ts';
 import { connect } from '../../helpers/log.ts';
 import { createPublishedLog, verifiers } from '../../helpers/published-log.ts';
 

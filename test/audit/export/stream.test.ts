@@ -3,7 +3,10 @@ import { request, type IncomingMessage } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import { addClient, revokeClient } from '../../../src/identity/departments-and-clients.ts';
-import { actor, checkAuditLog, startGateway, tokenFrom } from '../../helpers/gateway.ts';
+import { checkAuditLog } from '../../helpers/check-audit-log.ts';
+import { tokenFrom } from '../../helpers/clients.ts';
+import { startGateway } from '../../helpers/gateway.ts';
+import { actor } from '../../helpers/keys.ts';
 import { indicesOf, linesOf } from '../../helpers/exporting.ts';
 import { fillTo, until } from '../../helpers/log.ts';
 

@@ -18,15 +18,10 @@ import { startPublishStage, type PublishStage } from '../../../src/audit/publish
 import { openDatabase } from '../../../src/db/database.ts';
 import { newFolder } from '../../helpers/folder.ts';
 import { originHash } from '../../../src/witness/state.ts';
-import {
-  actor,
-  checkAuditLog,
-  createDatabase,
-  keys,
-  logOrigin,
-  startGateway,
-  type TestDatabase,
-} from '../../helpers/gateway.ts';
+import { checkAuditLog } from '../../helpers/check-audit-log.ts';
+import { createDatabase, type TestDatabase } from '../../helpers/database.ts';
+import { startGateway } from '../../helpers/gateway.ts';
+import { actor, keys, logOrigin } from '../../helpers/keys.ts';
 import { serveWitness, type ServedWitness } from '../../helpers/served.ts';
 import { countEntries, fillTo, putBack, until } from '../../helpers/log.ts';
 import { verifiers } from '../../helpers/published-log.ts';

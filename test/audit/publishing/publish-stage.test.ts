@@ -8,7 +8,9 @@ import { rootOf } from '../../../src/transparency/merkle.ts';
 import { startPublishStage, type PublishStage } from '../../../src/audit/publishing/publish-stage.ts';
 import { verifyLog } from '../../../src/transparency/verify-log.ts';
 import { openDatabase } from '../../../src/db/database.ts';
-import { checkAuditLog, createDatabase, keys, logOrigin, type TestDatabase } from '../../helpers/gateway.ts';
+import { checkAuditLog } from '../../helpers/check-audit-log.ts';
+import { createDatabase, type TestDatabase } from '../../helpers/database.ts';
+import { keys, logOrigin } from '../../helpers/keys.ts';
 import { connect, fillTo, killSessions, newLeaf, until } from '../../helpers/log.ts';
 import { signCheckpoint, verifierOf } from '../../../src/transparency/node/sign.ts';
 

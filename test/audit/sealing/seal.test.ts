@@ -1,6 +1,7 @@
 import t from 'tap';
 import { personaCitizens, personaEnterprises, personas } from '../../../src/sandbox/personas.ts';
-import { checkAuditLog, startGateway } from '../../helpers/gateway.ts';
+import { checkAuditLog } from '../../helpers/check-audit-log.ts';
+import { startGateway } from '../../helpers/gateway.ts';
 import { openSeal, readLog as readLogOf, unwrapKey, type LogEntry } from '../../helpers/open-seal.ts';
 
 const test = await startGateway(t);

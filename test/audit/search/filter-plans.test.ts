@@ -6,7 +6,7 @@ import type { EntryFilter, Visibility } from '../../../src/audit/search/filter.t
 import { findEntries } from '../../../src/audit/search/find-entries.ts';
 import { connectionConfig } from '../../../src/db/connection.ts';
 import type { Tables } from '../../../src/db/tables.ts';
-import { createDatabase } from '../../helpers/gateway.ts';
+import { createDatabase } from '../../helpers/database.ts';
 import { connect } from '../../helpers/log.ts';
 
 /**

@@ -3,7 +3,9 @@ import t, { type Test } from 'tap';
 import { deriveLogSecrets, subjectRef } from '../../../src/audit/subjects.ts';
 import { readIndexLag, startIndexStage } from '../../../src/audit/search/index-stage.ts';
 import { openDatabase } from '../../../src/db/database.ts';
-import { checkAuditLog, createDatabase, keys, type TestDatabase } from '../../helpers/gateway.ts';
+import { checkAuditLog } from '../../helpers/check-audit-log.ts';
+import { createDatabase, type TestDatabase } from '../../helpers/database.ts';
+import { keys } from '../../helpers/keys.ts';
 import {
   countEntries,
   connect,

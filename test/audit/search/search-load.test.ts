@@ -1,7 +1,8 @@
 import { connect as connectSocket, type AddressInfo, type Socket } from 'node:net';
 import t from 'tap';
 import { summarize } from '../../../src/audit/search/summarize.ts';
-import { checkAuditLog, startGateway } from '../../helpers/gateway.ts';
+import { checkAuditLog } from '../../helpers/check-audit-log.ts';
+import { startGateway } from '../../helpers/gateway.ts';
 import { checkProblem } from '../../helpers/checks.ts';
 import { untilIndexed } from '../../helpers/filters.ts';
 import { connect, holdLock, logLocks, newLeaf, readVersion, until } from '../../helpers/log.ts';

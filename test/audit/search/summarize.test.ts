@@ -10,7 +10,8 @@ import {
 import { summaryOperation } from '../../../src/routes/audit/summary-documents.ts';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { checkProblem } from '../../helpers/checks.ts';
-import { checkAuditLog, startGateway } from '../../helpers/gateway.ts';
+import { checkAuditLog } from '../../helpers/check-audit-log.ts';
+import { startGateway } from '../../helpers/gateway.ts';
 import {
   filtersOf,
   holds,

@@ -1,7 +1,8 @@
 import t from 'tap';
 import { leafHash } from '../../../src/transparency/merkle.ts';
 import { verifyProof } from '../../../src/transparency/proof.ts';
-import { checkAuditLog, startGateway } from '../../helpers/gateway.ts';
+import { checkAuditLog } from '../../helpers/check-audit-log.ts';
+import { startGateway } from '../../helpers/gateway.ts';
 import { countEntries, until } from '../../helpers/log.ts';
 import { verifiers } from '../../helpers/published-log.ts';
 

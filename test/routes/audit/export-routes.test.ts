@@ -3,7 +3,8 @@ import t from 'tap';
 import { canonicalJson } from '../../../src/base/canonical-json.ts';
 import { leafHash } from '../../../src/transparency/merkle.ts';
 import { verifyExport } from '../../../src/audit/export/verify-export.ts';
-import { checkAuditLog, startGateway } from '../../helpers/gateway.ts';
+import { checkAuditLog } from '../../helpers/check-audit-log.ts';
+import { startGateway } from '../../helpers/gateway.ts';
 import { askExport, indicesOf, linesOf } from '../../helpers/exporting.ts';
 import {
   countEntries,

@@ -16,7 +16,8 @@ import {
 } from '../../../src/audit/hints/watches.ts';
 import { openDatabase } from '../../../src/db/database.ts';
 import { checkProblem } from '../../helpers/checks.ts';
-import { checkAuditLog, startGateway } from '../../helpers/gateway.ts';
+import { checkAuditLog } from '../../helpers/check-audit-log.ts';
+import { startGateway } from '../../helpers/gateway.ts';
 import { holdLock, logLocks, newLeaf, readVersion, startAppender, until } from '../../helpers/log.ts';
 import { readLog } from '../../helpers/open-seal.ts';
 import { newAsker, type Asker } from '../../helpers/search.ts';

@@ -8,7 +8,9 @@ import {
   tilePath,
   type ReadTile,
 } from '../../../src/transparency/tiles.ts';
-import { checkAuditLog, keys, logOrigin, startGateway } from '../../helpers/gateway.ts';
+import { checkAuditLog } from '../../helpers/check-audit-log.ts';
+import { startGateway } from '../../helpers/gateway.ts';
+import { keys, logOrigin } from '../../helpers/keys.ts';
 import { until } from '../../helpers/log.ts';
 import { readLog, type LogEntry } from '../../helpers/open-seal.ts';
 import { verifierOf } from '../../../src/transparency/node/sign.ts';

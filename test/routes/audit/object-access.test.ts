@@ -1,7 +1,8 @@
 import type { LightMyRequestResponse } from 'fastify';
 import t from 'tap';
 import { personaCitizens, personaEnterprises } from '../../../src/sandbox/personas.ts';
-import { checkAuditLog, startGateway } from '../../helpers/gateway.ts';
+import { checkAuditLog } from '../../helpers/check-audit-log.ts';
+import { startGateway } from '../../helpers/gateway.ts';
 import { until } from '../../helpers/log.ts';
 import { newAsker, type Asker } from '../../helpers/search.ts';
 

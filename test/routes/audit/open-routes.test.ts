@@ -7,7 +7,9 @@ import { personaEnterprises, personas } from '../../../src/sandbox/personas.ts';
 import { createJudge, type Document } from '../../helpers/openapi-document.ts';
 import { runCommand, startCommand, type CommandEnd } from '../../helpers/command.ts';
 import { checkProblem } from '../../helpers/checks.ts';
-import { auditOfficeKeys, checkAuditLog, startGateway } from '../../helpers/gateway.ts';
+import { checkAuditLog } from '../../helpers/check-audit-log.ts';
+import { startGateway } from '../../helpers/gateway.ts';
+import { auditOfficeKeys } from '../../helpers/keys.ts';
 import { countEntries, until } from '../../helpers/log.ts';
 
 interface Opened {

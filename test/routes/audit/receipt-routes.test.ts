@@ -2,7 +2,9 @@ import { createHash, randomUUID } from 'node:crypto';
 import t, { type Test } from 'tap';
 import type { LightMyRequestResponse } from 'fastify';
 import { verifyProof } from '../../../src/transparency/proof.ts';
-import { checkAuditLog, keys, logOrigin, startGateway } from '../../helpers/gateway.ts';
+import { checkAuditLog } from '../../helpers/check-audit-log.ts';
+import { startGateway } from '../../helpers/gateway.ts';
+import { keys, logOrigin } from '../../helpers/keys.ts';
 import { connect, countEntries, until } from '../../helpers/log.ts';
 import { verifierOf } from '../../../src/transparency/node/sign.ts';
 

@@ -3,7 +3,7 @@ import { sql } from 'kysely';
 import t from 'tap';
 import { rangeOf, type EntryFilter, type Range } from '../../../src/audit/search/filter.ts';
 import { findEntries } from '../../../src/audit/search/find-entries.ts';
-import { createDatabase } from '../../helpers/gateway.ts';
+import { createDatabase } from '../../helpers/database.ts';
 
 const test = await createDatabase(t);
 const days = 100;

@@ -3,7 +3,8 @@ import t from 'tap';
 import type { EntryFilter, Visibility } from '../../../src/audit/search/filter.ts';
 import { findEntries } from '../../../src/audit/search/find-entries.ts';
 import { personaCitizens } from '../../../src/sandbox/personas.ts';
-import { checkAuditLog, startGateway } from '../../helpers/gateway.ts';
+import { checkAuditLog } from '../../helpers/check-audit-log.ts';
+import { startGateway } from '../../helpers/gateway.ts';
 import {
   filtersOf,
   holds,

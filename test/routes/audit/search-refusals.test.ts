@@ -1,7 +1,9 @@
 import t, { type Test } from 'tap';
 import { revokeClient } from '../../../src/identity/departments-and-clients.ts';
 import { personaCitizens, personaEnterprises } from '../../../src/sandbox/personas.ts';
-import { actor, checkAuditLog, startGateway } from '../../helpers/gateway.ts';
+import { checkAuditLog } from '../../helpers/check-audit-log.ts';
+import { startGateway } from '../../helpers/gateway.ts';
+import { actor } from '../../helpers/keys.ts';
 import { countEntries } from '../../helpers/log.ts';
 import { found, newAsker, search, type Page } from '../../helpers/search.ts';
 

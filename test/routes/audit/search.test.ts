@@ -3,7 +3,9 @@ import t from 'tap';
 import { searchOperation } from '../../../src/routes/audit/documents.ts';
 import { deriveLogSecrets, subjectRef } from '../../../src/audit/subjects.ts';
 import { personaCitizens, personaEnterprises } from '../../../src/sandbox/personas.ts';
-import { checkAuditLog, keys, startGateway } from '../../helpers/gateway.ts';
+import { checkAuditLog } from '../../helpers/check-audit-log.ts';
+import { startGateway } from '../../helpers/gateway.ts';
+import { keys } from '../../helpers/keys.ts';
 import { holdLock, logLocks, until } from '../../helpers/log.ts';
 import { found, foundByPages, newAsker, search, type FoundItem, type Page } from '../../helpers/search.ts';
 

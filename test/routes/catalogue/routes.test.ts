@@ -1,6 +1,6 @@
 import t from 'tap';
 import { checkProblem } from '../../helpers/checks.ts';
-import { checkAuditLog } from '../../helpers/gateway.ts';
+import { checkAuditLog } from '../../helpers/check-audit-log.ts';
 import { auditor, consumer, portal, provider, startGoverning } from '../../helpers/governing.ts';
 
 const test = await startGoverning(t);

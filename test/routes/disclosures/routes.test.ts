@@ -13,7 +13,9 @@ import { readLog, type LogEntry } from '../../helpers/open-seal.ts';
 import { newLeaf, readVersion, until } from '../../helpers/log.ts';
 import { checkProblem } from '../../helpers/checks.ts';
 import { createJudge, type Document } from '../../helpers/openapi-document.ts';
-import { actor, checkAuditLog, issuer, keys, startGateway } from '../../helpers/gateway.ts';
+import { checkAuditLog } from '../../helpers/check-audit-log.ts';
+import { startGateway } from '../../helpers/gateway.ts';
+import { actor, issuer, keys } from '../../helpers/keys.ts';
 
 const test = await startGateway(t);
 const idp = 'https://login.example';

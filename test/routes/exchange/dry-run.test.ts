@@ -1,7 +1,8 @@
 import type { LightMyRequestResponse } from 'fastify';
 import t from 'tap';
 import { personaCitizens } from '../../../src/sandbox/personas.ts';
-import { checkAuditLog, startGateway, type AskOptions, type TestGateway } from '../../helpers/gateway.ts';
+import { checkAuditLog } from '../../helpers/check-audit-log.ts';
+import { startGateway, type AskOptions, type TestGateway } from '../../helpers/gateway.ts';
 import {
   absentCitizen,
   checkBeside,

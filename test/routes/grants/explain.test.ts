@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { checkProblem } from '../../helpers/checks.ts';
-import { checkAuditLog } from '../../helpers/gateway.ts';
+import { checkAuditLog } from '../../helpers/check-audit-log.ts';
 import { countEntries } from '../../helpers/log.ts';
 import {
   admin,

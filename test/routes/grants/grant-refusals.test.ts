@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import t, { type Test } from 'tap';
 import { steps, type GrantStep } from '../../../src/grants/grant-steps.ts';
 import { checkProblem } from '../../helpers/checks.ts';
-import { checkAuditLog } from '../../helpers/gateway.ts';
+import { checkAuditLog } from '../../helpers/check-audit-log.ts';
 import { countEntries } from '../../helpers/log.ts';
 import {
   admin,

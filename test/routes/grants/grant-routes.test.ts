@@ -1,6 +1,7 @@
 import t from 'tap';
 import { dayAfterWorkingDays } from '../../../src/base/working-days.ts';
-import { checkAuditLog, issuer } from '../../helpers/gateway.ts';
+import { checkAuditLog } from '../../helpers/check-audit-log.ts';
+import { issuer } from '../../helpers/keys.ts';
 import {
   admin,
   application,

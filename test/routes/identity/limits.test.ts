@@ -4,7 +4,8 @@ import { personaCitizens } from '../../../src/sandbox/personas.ts';
 import { createJudge, type Document } from '../../helpers/openapi-document.ts';
 import { parseListField } from '../../helpers/structured-fields.ts';
 import { checkBeside, checkProblem } from '../../helpers/checks.ts';
-import { checkAuditLog, startGateway } from '../../helpers/gateway.ts';
+import { checkAuditLog } from '../../helpers/check-audit-log.ts';
+import { startGateway } from '../../helpers/gateway.ts';
 
 const { id } = personaCitizens[0]!;
 const test = await startGateway(t, { config: { rateLimit: 2, tokenRateLimit: 0 } });

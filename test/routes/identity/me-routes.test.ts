@@ -2,7 +2,9 @@ import t from 'tap';
 import { addClient, revokeClient } from '../../../src/identity/departments-and-clients.ts';
 import { checkProblem } from '../../helpers/checks.ts';
 import { createJudge, type Document } from '../../helpers/openapi-document.ts';
-import { actor, startGateway, tokenFrom } from '../../helpers/gateway.ts';
+import { tokenFrom } from '../../helpers/clients.ts';
+import { startGateway } from '../../helpers/gateway.ts';
+import { actor } from '../../helpers/keys.ts';
 
 const test = await startGateway(t);
 const judge = createJudge((await test.app.inject({ url: '/openapi/v1.json' })).json<Document>());

@@ -2,8 +2,10 @@ import t, { type Test } from 'tap';
 import { createLocalJWKSet, jwtVerify, type JSONWebKeySet, type JWTVerifyResult } from 'jose';
 import type { LightMyRequestResponse } from 'fastify';
 import { roles } from '../../../src/identity/clients.ts';
-import { checkAuditLog, issuer, startGateway } from '../../helpers/gateway.ts';
+import { checkAuditLog } from '../../helpers/check-audit-log.ts';
 import { askToken, basic, newClient, type TokenRequest } from '../../helpers/clients.ts';
+import { startGateway } from '../../helpers/gateway.ts';
+import { issuer } from '../../helpers/keys.ts';
 
 const test = await startGateway(t);
 const { app } = test;

@@ -3,7 +3,9 @@ import t from 'tap';
 import { addClient } from '../../../src/identity/departments-and-clients.ts';
 import { createJudge, type Document } from '../../helpers/openapi-document.ts';
 import { parseListField } from '../../helpers/structured-fields.ts';
-import { actor, createDatabase, startGateway } from '../../helpers/gateway.ts';
+import { createDatabase } from '../../helpers/database.ts';
+import { startGateway } from '../../helpers/gateway.ts';
+import { actor } from '../../helpers/keys.ts';
 
 const database = await createDatabase(t);
 const test = await startGateway(t, { database, config: { tokenRateLimit: 1 } });

@@ -3,7 +3,9 @@ import type { LightMyRequestResponse } from 'fastify';
 import t from 'tap';
 import { errorTable } from '../../../src/base/error-table.ts';
 import { personaCitizens } from '../../../src/sandbox/personas.ts';
-import { checkAuditLog, issuer, startGateway } from '../../helpers/gateway.ts';
+import { checkAuditLog } from '../../helpers/check-audit-log.ts';
+import { startGateway } from '../../helpers/gateway.ts';
+import { issuer } from '../../helpers/keys.ts';
 
 const test = await startGateway(t);
 const { id } = personaCitizens[0]!;

@@ -7,7 +7,9 @@ import { verifierKey } from '../../../src/transparency/node/sign.ts';
 import { tilesSource } from '../../../src/transparency/tiles-source.ts';
 import { verifyLog } from '../../../src/transparency/verify-log.ts';
 import { runCommand } from '../../helpers/command.ts';
-import { checkAuditLog, keys, logOrigin, startGateway } from '../../helpers/gateway.ts';
+import { checkAuditLog } from '../../helpers/check-audit-log.ts';
+import { startGateway } from '../../helpers/gateway.ts';
+import { keys, logOrigin } from '../../helpers/keys.ts';
 import { until } from '../../helpers/log.ts';
 import { verifiers } from '../../helpers/published-log.ts';
 
