@@ -158,8 +158,8 @@ export const errorTable = {
     status: 404,
     title: { en: 'There is no such address', zh: '没有该地址' },
     detail: {
-      en: 'The gateway serves nothing here; the documents at /docs list what it serves.',
-      zh: '网关没有该地址；可用的地址见 /docs。',
+      en: 'The gateway serves nothing here; the documents at /docs list what it serves.{suggestion}',
+      zh: '网关没有该地址；可用的地址见 /docs。{suggestion}',
     },
   },
   'not-found': {

@@ -80,6 +80,28 @@ function findTwins(
   });
 }
 
+/**
+ * The fields that have, in a version, what a name of another version stands for: the field that it is there, its parts,
+ * or what it is a part of.
+ */
+export function findSameFields<F extends { concept: Concept }>(
+  fields: Iterable<F>,
+  concept: Concept,
+): { as: 'same' | 'parts' | 'whole'; fields: F[] } | null {
+  const all = [...fields];
+  const found = [
+    { as: 'same', fields: all.filter((field) => field.concept === concept) },
+    { as: 'parts', fields: all.filter((field) => isPartOf(field.concept, concept)) },
+    { as: 'whole', fields: all.filter((field) => isPartOf(concept, field.concept)) },
+  ] as const;
+  return found.find(({ fields }) => fields.length > 0) ?? null;
+}
+
+function isPartOf(concept: Concept, whole: Concept): boolean {
+  for (let one = concept.whole; one !== null; one = one.whole) if (one === whole) return true;
+  return false;
+}
+
 /** Whether a list of concepts, as grants have them, covers a field: names it, what it is a part of, or all its parts. */
 export function covers({ concept }: { concept: Concept }, names: readonly string[]): boolean {
   return coversConcept(concept, names);

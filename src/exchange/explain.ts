@@ -4,7 +4,8 @@ import { ProblemError } from '../base/errors.ts';
 import { type ErrorCode, type Text } from '../base/error-table.ts';
 import type { Authority, Grant } from '../grants/authority.ts';
 import { grantsInForce } from './decision.ts';
-import { checkFields, checkKnown, gives, isMasked, type Rights, type Use } from './rights.ts';
+import { checkFields, gives, isMasked, type Rights, type Use } from './rights.ts';
+import { checkKnown } from './unknown-field.ts';
 
 /** A data request that is only thought of. */
 export interface ExplainQuestion {

@@ -2,7 +2,7 @@ import type { Dataset, Field } from '../catalogue/catalogue.ts';
 import { covers } from '../catalogue/concepts.ts';
 import { ProblemError, type Explanation } from '../base/errors.ts';
 import type { Grant } from '../grants/authority.ts';
-import { suggest } from '../base/suggest.ts';
+import { checkKnown, pointerToField } from './unknown-field.ts';
 
 /** The fields that an exchange needs. */
 export interface NeededFields {
@@ -23,8 +23,6 @@ export interface Rights {
   /** The grants in force. */
   grants: readonly Grant[];
 }
-
-const maxFaults = 20;
 
 /**
  * Whether a grant lets a field be used so. What may be read may be verified as well, but not what may only be read
@@ -89,18 +87,6 @@ export function checkFields(
   return fields;
 }
 
-type PointerTo = (name: string, i: number) => string;
-const pointerToField: PointerTo = (_name, i) => `#/fields/${i}`;
-
-/** @throws ProblemError unknown-field when the dataset lacks any of the names */
-export function checkKnown(
-  dataset: Dataset,
-  asked: readonly string[],
-  pointerTo: PointerTo = pointerToField,
-): void {
-  if (asked.some((name) => !dataset.fields.has(name))) throw unknownField(dataset, asked, pointerTo);
-}
-
 function fieldsNotGranted({ dataset, purpose }: Rights, missing: string[]): ProblemError {
   return new ProblemError(
     'field-not-granted',
@@ -115,26 +101,6 @@ function listVerifiable({ dataset, grants }: Rights): string[] {
   return fields
     .filter((field) => grants.some((grant) => gives(grant, field, 'verify')))
     .map(({ name }) => name);
-}
-
-function unknownField(dataset: Dataset, asked: readonly string[], pointerTo: PointerTo): ProblemError {
-  const unknown = asked.filter((name) => !dataset.fields.has(name));
-  const errors = asked.flatMap((name, i) =>
-    dataset.fields.has(name)
-      ? []
-      : [
-          {
-            pointer: pointerTo(name, i),
-            detail: { en: 'is not a field of the dataset', zh: '不是该数据集的字段' },
-          },
-        ],
-  );
-  const suggestion = suggest(unknown[0]!, dataset.fields.keys());
-  return new ProblemError(
-    'unknown-field',
-    { dataset: dataset.name, fields: [...new Set(unknown)].join(', '), suggestion },
-    { errors: errors.slice(0, maxFaults) },
-  );
 }
 
 const rules = {

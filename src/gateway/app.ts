@@ -42,7 +42,7 @@ export async function buildApp(gateway: Gateway, logTo?: LogDestination): Promis
   if (['debug', 'trace'].includes(config.logLevel)) registerAccessLog(app);
   const tokens = await registerTokens(app, { key: gateway.keys.token, issuer, now });
   const admit = createAdmission(tokens, clientLimiter(config, now));
-  refuseUnknownRoutes(app, admit);
+  refuseUnknownRoutes(app, { admit, datasets: gateway.catalogue.datasets });
   const shedder = createShedder();
   const gate = createGate(maxBulk, maxBulkAtOnce);
 

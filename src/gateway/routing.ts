@@ -1,7 +1,6 @@
 import type { FastifyInstance, RouteOptions } from 'fastify';
 import { ProblemError } from '../base/errors.ts';
-import { refuseUnknownRoute } from '../routes/exchange/routes.ts';
-import type { Admit } from '../identity/admission.ts';
+import { refuseUnknownRoute } from '../routes/exchange/unknown-route.ts';
 
 /** The methods of a path: all that are registered, and those of them that are served. */
 interface Methods {
@@ -60,9 +59,12 @@ function methodNotAllowed(methods: Methods | undefined): ProblemError {
 }
 
 /** An address that is not there is refused before anybody reads the body. */
-export function refuseUnknownRoutes(app: FastifyInstance, admit: Admit): void {
+export function refuseUnknownRoutes(
+  app: FastifyInstance,
+  known: Parameters<typeof refuseUnknownRoute>[2],
+): void {
   app.addHook('onRequest', (request, reply, done) => {
-    if (request.is404) refuseUnknownRoute(request, reply, admit);
+    if (request.is404) refuseUnknownRoute(request, reply, known);
     done();
   });
 }

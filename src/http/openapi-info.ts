@@ -7,7 +7,7 @@ export const about = {
     'and only then answers.\n\n' +
     'Get an access token from `POST /oauth/token` and name a registered purpose in every data request. ' +
     'Every error is a problem (RFC 9457): compare its `code`; `title` and `detail` follow `Accept-Language` ' +
-    '(zh, en).\n\n' +
+    '(zh, en). An address that does not exist is 404 `route-unknown`; its `detail` names the one that was probably meant.\n\n' +
     'Complete examples for curl, TypeScript, Python and Java are in `docs/integrating.md` of the OneVisit repository.',
   license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
 };

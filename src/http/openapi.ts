@@ -111,7 +111,9 @@ function makeExample(code: ErrorCode): object {
   const params = {
     reason: { en: 'the body is not JSON', zh: '请求体不是 JSON' },
     dataset: 'example',
-    fields: 'salary',
+    fields: code === 'unknown-field' ? 'phone' : 'salary',
+    suggestion:
+      code === 'unknown-field' ? { en: ' In version 2, phone is called mobile_phone.', zh: '' } : '',
     format: 'id',
     purpose: 'example-purpose',
     status: 'revoked',

@@ -69,6 +69,42 @@ await t.test('knows no address but its own', async (t) => {
     await checkBeside(t, test, ask(request), { status: 404, code: 'route-unknown' });
 });
 
+await t.test('names the address that was probably meant, after the token', async (t) => {
+  const meant: [url: string, en: string, zh: string][] = [
+    [
+      '/v2/enterprises/read',
+      'Version 2 of dataset enterprises does not exist; use /v1/enterprises/read.',
+      '数据集 enterprises 没有第 2 版，请使用 /v1/enterprises/read。',
+    ],
+    [
+      '/v3/citizens/search',
+      'Version 3 of dataset citizens does not exist; use /v2/citizens/search.',
+      '数据集 citizens 没有第 3 版，请使用 /v2/citizens/search。',
+    ],
+    ['/v2/citizen/read', 'Did you mean /v2/citizens/read?', '是否想用 /v2/citizens/read？'],
+    ['/v2/Enterprises/batch', 'Did you mean /v1/enterprises/batch?', '是否想用 /v1/enterprises/batch？'],
+    ['/v3/citizen/raed', 'Did you mean /v2/citizens/read?', '是否想用 /v2/citizens/read？'],
+    ['/v1/citizens/read/', 'Did you mean /v1/citizens/read?', '是否想用 /v1/citizens/read？'],
+  ];
+  for (const [url, en, zh] of meant)
+    for (const [language, sentence] of [
+      ['en', en],
+      ['zh', zh],
+    ] as const) {
+      const headers = { ...good, 'accept-language': language };
+      const request = ask({ method: 'POST', url, headers, payload: body });
+      const response = await checkBeside(t, test, request, { status: 404, code: 'route-unknown' });
+      t.ok(response.json<{ detail: string }>().detail.trim().endsWith(sentence), `${url} ${language}`);
+    }
+  const before = ask({ method: 'POST', url: '/v2/enterprises/read', payload: body });
+  await checkBeside(t, test, before, { status: 401, code: 'token-missing' });
+  for (const url of ['/v1/vehicles/read', '/v3/citizens/999901198804120024', '/v2/nowhere', '/v1/']) {
+    const request = ask({ method: 'GET', url, headers: { ...good, 'accept-language': 'en' } });
+    const response = await checkBeside(t, test, request, { status: 404, code: 'route-unknown' });
+    t.ok(response.json<{ detail: string }>().detail.endsWith('list what it serves.'), url);
+  }
+});
+
 await t.test('refuses another method with 405 and the methods that it takes', async (t) => {
   for (const method of ['GET', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'PROPFIND'] as const) {
     const request = ask({

@@ -151,6 +151,48 @@ await t.test('knows each field by its name of the version alone', async (t) => {
   }
 });
 
+await t.test('says what a version calls a field that was asked for by its name in another', async (t) => {
+  const asked: [version: number, fields: string[], en: string, zh: string][] = [
+    [2, ['phone'], 'In version 2, phone is called mobile_phone.', '在第 2 版中，phone 名为 mobile_phone。'],
+    [
+      1,
+      ['mobile_phone'],
+      'In version 1, mobile_phone is called phone.',
+      '在第 1 版中，mobile_phone 名为 phone。',
+    ],
+    [
+      2,
+      ['salary', 'household_address'],
+      'In version 2, household_address is split into province, city, district, address_detail.',
+      '在第 2 版中，household_address 分为 province、city、district、address_detail。',
+    ],
+    [
+      1,
+      ['province'],
+      'In version 1, province is part of household_address.',
+      '在第 1 版中，province 属于 household_address。',
+    ],
+  ];
+  for (const [version, fields, en, zh] of asked)
+    for (const [language, sentence] of [
+      ['en', en],
+      ['zh', zh],
+    ] as const) {
+      const headers = { 'accept-language': language };
+      const response = await test.read('citizens', { id, fields }, { version, headers });
+      checkProblem(t, response, { status: 400, code: 'unknown-field' });
+      t.ok(response.json<{ detail: string }>().detail.endsWith(sentence), `${fields.join()} ${language}`);
+    }
+  const both = await test.read(
+    'citizens',
+    { id, fields: ['phone', 'household_address', 'phone'] },
+    { version: 2, headers: { 'accept-language': 'en' } },
+  );
+  t.match(both.json(), { detail: /called mobile_phone\. In version 2, household_address is split/ });
+  const verified = await test.ask('verify', 'citizens', { id, claims: { phone: '1' } }, { version: 2 });
+  t.match(verified.json(), { code: 'unknown-field', detail: /phone 名为 mobile_phone/ });
+});
+
 function checkEnd(t: Test, { headers }: LightMyRequestResponse, what: string): void {
   t.match(headers, endHeaders, what);
 }

@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify';
+import type { FastifyInstance, FastifyReply, onRequestHookHandler } from 'fastify';
 import { ProblemError } from '../../base/errors.ts';
 import type { Dataset } from '../../catalogue/catalogue.ts';
 import { batch } from '../../exchange/batch.ts';
@@ -10,7 +10,6 @@ import { verify } from '../../exchange/verify.ts';
 import type { Gate } from '../../http/gate.ts';
 import { routeSchema, type OperationObject } from '../../http/openapi.ts';
 import type { Shedder } from '../../http/shedder.ts';
-import { requireScope } from '../../identity/access-token.ts';
 import type { Admit } from '../../identity/admission.ts';
 import { answerExchange, type AnswerOptions } from './answer-exchange.ts';
 import { batchOperation } from './batch-documents.ts';
@@ -121,15 +120,4 @@ function announceEnd({ retirement }: Dataset): onRequestHookHandler[] {
       done();
     },
   ];
-}
-
-/**
- * Refuses a request for an address that is not there; one that looks like a data request only after its token.
- *
- * @throws ProblemError always
- */
-export function refuseUnknownRoute(request: FastifyRequest, reply: FastifyReply, admit: Admit): never {
-  if (/^\/v\d+\/[^/]+\/(read|batch|verify|search)$/.test(request.url))
-    requireScope(admit(request, reply), 'exchange');
-  throw new ProblemError('route-unknown');
 }

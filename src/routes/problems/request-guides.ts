@@ -56,7 +56,7 @@ export const requestGuides = {
   'unknown-field': {
     zh: {
       cause:
-        '`fields` 中有该数据集这一版本所没有的字段。整个请求被拒绝，未提供任何数据；`detail` 列出这些字段，名称相近的会给出建议。',
+        '`fields` 中有该数据集这一版本所没有的字段。整个请求被拒绝，未提供任何数据；`detail` 列出这些字段；其他版本的字段，说明其在本版本中的名称，名称相近的会给出建议。',
       fix: [
         '对照 `/docs` 中该数据集的字段名改正；字段名为小写字母、数字和下划线。',
         '确认路径中的版本：不同版本（`/v1`、`/v2`）的字段可以不同。',
@@ -66,7 +66,7 @@ export const requestGuides = {
     },
     en: {
       cause:
-        '`fields` names a field that this version of the dataset does not have. The whole request is refused and nothing was released; `detail` lists the names, and suggests one where a field has a similar name.',
+        '`fields` names a field that this version of the dataset does not have. The whole request is refused and nothing was released; `detail` lists the names; it says what a field of another version is called in this one, or suggests a similar name.',
       fix: [
         'Correct the names by the dataset in `/docs`; they are of small letters, digits and underscores.',
         'Check the version in the path: versions (`/v1`, `/v2`) may differ in their fields.',

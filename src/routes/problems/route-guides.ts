@@ -27,7 +27,8 @@ export const routeGuides = {
   },
   'route-unknown': {
     zh: {
-      cause: '网关没有该地址：路径拼写有误、版本或数据集不存在，或者中间的代理改写了路径。',
+      cause:
+        '网关没有该地址：路径拼写有误、版本或数据集不存在，或者中间的代理改写了路径。与某个数据请求的地址相近的，`detail` 给出该地址。',
       fix: [
         '对照 `/docs` 逐字核对路径：区分大小写，末尾没有斜杠，数据集名称与 `/docs` 一致（`/v1/{dataset}/read`）。',
         '路径中的数字是该数据集的版本，各数据集的版本可以不同；`/v2` 并不包含 `/v1` 的全部数据集。',
@@ -38,7 +39,7 @@ export const routeGuides = {
     },
     en: {
       cause:
-        'The gateway serves nothing at this address: the path is misspelt, the version or the dataset does not exist, or a proxy on the way rewrites paths.',
+        'The gateway serves nothing at this address: the path is misspelt, the version or the dataset does not exist, or a proxy on the way rewrites paths. Where it is close to the address of a data request, `detail` names that.',
       fix: [
         'Compare the path with `/docs` letter by letter: case matters, there is no slash at the end, and datasets bear the names that `/docs` has (`/v1/{dataset}/read`).',
         'The number in the path is the version of the dataset, and each has its own: `/v2` does not hold every dataset of `/v1`.',
