@@ -1,3 +1,4 @@
+import { isDatabaseError } from '../base/database-error.ts';
 import { ProblemError } from '../base/errors.ts';
 import type { Appender } from './append.ts';
 import type { Leaf } from './entry.ts';
@@ -31,7 +32,7 @@ export async function recordUnderAuthority<A extends { version: number }, T>(
     const index = await log.append(leaf, authority.version);
     if (index !== null) return { index, leaf, result };
     await view.refresh().catch((error: unknown) => {
-      throw new ProblemError('audit-unavailable', {}, { cause: error });
+      throw isDatabaseError(error) ? new ProblemError('audit-unavailable', {}, { cause: error }) : error;
     });
   }
   throw new ProblemError('audit-unavailable');

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { ProblemError } from '../base/errors.ts';
+import { asStoreUnavailable, ProblemError } from '../base/errors.ts';
 import { hashBytes, type Hash } from '../transparency/merkle.ts';
 import { levelWidth, tileRoot, tileWidth, type ReadTile, type Tile } from '../transparency/tiles.ts';
 
@@ -13,10 +13,14 @@ export class LogFaultError extends Error {
   override name = 'LogFault';
 }
 
-/** What is not whole, or can't be reached, is not handed out. @throws ProblemError audit-unavailable, store-unavailable */
+/**
+ * What is not whole, or can't be reached, is not handed out.
+ *
+ * @throws ProblemError audit-unavailable, store-unavailable; any other error as it is
+ */
 export function rethrowAsAuditUnavailable(error: unknown): never {
-  const code = error instanceof LogFaultError ? 'audit-unavailable' : 'store-unavailable';
-  throw new ProblemError(code, {}, { cause: error });
+  if (error instanceof LogFaultError) throw new ProblemError('audit-unavailable', {}, { cause: error });
+  throw asStoreUnavailable(error);
 }
 
 /** How far the log's stages have come. */

@@ -2,11 +2,13 @@
 export function describeError(error: unknown): Record<string, unknown> | undefined {
   if (!(error instanceof Error)) return undefined;
   const { code } = error as NodeJS.ErrnoException;
-  const frames = error.stack?.split('\n').filter((line) => /^\s+at /.test(line)) ?? [];
+  // A message may hold lines that look like frames.
+  const stack = error.stack?.replace(error.message, '');
+  const frames = stack?.split('\n').filter((line) => /^\s+at /.test(line)) ?? [];
   return {
     name: error.name,
     ...(code !== undefined && { code }),
-    at: frames.slice(0, 4).map((line) => line.trim()),
+    at: frames.map((line) => line.trim()),
     ...(error.cause !== undefined && { cause: describeError(error.cause) }),
   };
 }

@@ -1,3 +1,4 @@
+import { isDatabaseError } from './database-error.ts';
 import { type Text, type ErrorCode, errorTable } from './error-table.ts';
 
 /** What a refusal explains to whom it refuses (contract, Errors): the rule, and who can help. */
@@ -51,7 +52,12 @@ export class UserError extends Error {
   }
 }
 
-/** What is answered when the database failed a request, unless it is a problem already. */
+/** A database's error as the problem that it is answered with; any other, a bug of ours or a problem, as it is. */
+export function asStoreUnavailable(error: unknown): unknown {
+  return isDatabaseError(error) ? new ProblemError('store-unavailable', {}, { cause: error }) : error;
+}
+
+/** @throws ProblemError store-unavailable when the database failed; any other error as it is */
 export function rethrowAsStoreUnavailable(error: unknown): never {
-  throw error instanceof ProblemError ? error : new ProblemError('store-unavailable', {}, { cause: error });
+  throw asStoreUnavailable(error);
 }

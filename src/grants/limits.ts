@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import type { Calendar } from '../base/calendar.ts';
-import { ProblemError } from '../base/errors.ts';
+import { asStoreUnavailable, ProblemError } from '../base/errors.ts';
 import type { Grant } from './authority.ts';
 import { openAttempts } from './attempts.ts';
 import { openQuotas, type Charge } from './quotas.ts';
@@ -34,7 +34,7 @@ export function openLimits(pool: pg.Pool, calendar: Calendar): Limits {
       const { rows } = await pool.query<{ answer: T }>(text, values);
       return rows[0]!.answer;
     } catch (error) {
-      throw new ProblemError('store-unavailable', {}, { cause: error });
+      throw asStoreUnavailable(error);
     }
   }
 

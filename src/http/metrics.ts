@@ -32,6 +32,10 @@ export function createMetrics(
     const counter = new Counter({ name: `onevisit_${name}_total`, help, registers: [registry] });
     return () => counter.inc();
   };
+  const internalError = count(
+    'internal_errors',
+    'Bugs of the gateway: each stands in its log with its stack',
+  );
   const problems = new Counter({
     name: 'onevisit_problems_total',
     help: 'Errors answered, by code: refused exchanges, and faults before or beside one',
@@ -62,7 +66,10 @@ export function createMetrics(
       'cosign_failures',
       'Times that a witness could not be reached, or did not cosign; each is asked again',
     ),
-    problemAnswered: (code) => problems.inc({ code }),
+    problemAnswered(code) {
+      problems.inc({ code });
+      if (code === 'internal-error') internalError();
+    },
   };
 }
 

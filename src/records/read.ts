@@ -4,7 +4,7 @@ import type { Dataset } from '../catalogue/catalogue.ts';
 import { relationOf } from '../catalogue/relations.ts';
 import { isDataError, type Link } from '../db/connection.ts';
 import { quoteIdentifier } from '../db/identifier.ts';
-import { ProblemError } from '../base/errors.ts';
+import { asStoreUnavailable, ProblemError } from '../base/errors.ts';
 
 /**
  * A record as the store has it: the dataset's fields in their order, null where a value is unknown; behind them the
@@ -160,8 +160,7 @@ export function createRecordReader(link: Link, bulk: pg.Pool, dataset: Readable)
         await Promise.all(batch.map((request) => readBatch([request])));
       else {
         pending -= batch.length;
-        for (const request of batch)
-          request.reject(new ProblemError('store-unavailable', {}, { cause: error }));
+        for (const request of batch) request.reject(asStoreUnavailable(error));
       }
     }
   }
@@ -193,7 +192,7 @@ export function createRecordReader(link: Link, bulk: pg.Pool, dataset: Readable)
           arrays.map((array) => readArray(array, count)),
         );
       } catch (error) {
-        throw new ProblemError('store-unavailable', {}, { cause: error });
+        throw asStoreUnavailable(error);
       }
     },
   };

@@ -2,7 +2,7 @@ import type pg from 'pg';
 import { relationOf } from '../catalogue/relations.ts';
 import { isDataError, isServerError } from '../db/connection.ts';
 import { quoteIdentifier } from '../db/identifier.ts';
-import { ProblemError } from '../base/errors.ts';
+import { asStoreUnavailable, ProblemError } from '../base/errors.ts';
 import { columnsOf, type Readable, type StoredRecord } from './read.ts';
 
 /** What must hold of a field. */
@@ -44,7 +44,7 @@ export function createRecordSearch(pool: pg.Pool, dataset: Readable): RecordSear
       // A value that the column can't hold is in no record.
       if (isDataError(error)) return [];
       const tooSlow = isServerError(error) && error.code === canceled;
-      throw new ProblemError(tooSlow ? 'overloaded' : 'store-unavailable', {}, { cause: error });
+      throw tooSlow ? new ProblemError('overloaded', {}, { cause: error }) : asStoreUnavailable(error);
     }
   };
 }

@@ -8,6 +8,7 @@ import type {
 } from 'fastify';
 import type { CarriedOutAct } from '../audit/act.ts';
 import { maxEntryBytes } from '../audit/entry.ts';
+import { isDatabaseError } from '../base/database-error.ts';
 import { ProblemError, rethrowAsStoreUnavailable } from '../base/errors.ts';
 import { isDataError } from '../db/connection.ts';
 import type { Database } from '../db/database.ts';
@@ -106,7 +107,9 @@ function notCarriedOut(error: unknown): never {
       en: `would take more than the ${maxEntryBytes} bytes that an entry of the audit log may have`,
       zh: `将超过审计日志条目的 ${maxEntryBytes} 字节上限`,
     });
-  throw isDataError(error) ? error : new ProblemError('audit-unavailable', {}, { cause: error });
+  throw isDatabaseError(error) && !isDataError(error)
+    ? new ProblemError('audit-unavailable', {}, { cause: error })
+    : error;
 }
 
 const maxKeyLength = 255;
