@@ -4,6 +4,7 @@ import fastifyJwt from '@fastify/jwt';
 import { ProblemError } from '../base/errors.ts';
 import { keyId } from '../base/keys.ts';
 import type { Client } from './clients.ts';
+import { isTime } from './time-claim.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -143,10 +144,6 @@ function checkTokenClaims(
     (nbf === undefined || (isTime(nbf) && nbf <= expected.nowSeconds + clockSkewSeconds));
   if (!good) throw invalid();
   return { clientId: sub, department, scopes: scope.split(' ').filter(Boolean), expiresAtMs: exp * 1000 };
-}
-
-function isTime(value: unknown): value is number {
-  return typeof value === 'number' && Number.isFinite(value);
 }
 
 /** RFC 6750, 2.1. */

@@ -1,6 +1,7 @@
 import { verify, type KeyObject } from 'node:crypto';
 import type { Text } from '../base/error-table.ts';
 import type { ProviderKey } from './provider-keys.ts';
+import { isTime } from './time-claim.ts';
 
 /** A login assertion that proves that its subject is there. */
 export interface ProvenLogin {
@@ -114,8 +115,4 @@ function parseObject(part: string): Record<string, unknown> | null {
 
 function isId(value: unknown): value is string {
   return typeof value === 'string' && value !== '' && value.length <= maxIdLength;
-}
-
-function isTime(value: unknown): value is number {
-  return typeof value === 'number' && Number.isFinite(value) && Math.abs(value) < 1e11;
 }
