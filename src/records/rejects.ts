@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { finished } from 'node:stream/promises';
 import { stringify } from 'csv-stringify/sync';
 import { UserError } from '../base/errors.ts';
+import { spreadsheetCell } from '../base/spreadsheet-cell.ts';
 
 /** Writes the rows that a load refused beside the file that they came from. */
 export interface RejectsWriter {
@@ -30,7 +31,7 @@ export function createRejectsWriter(file: string): RejectsWriter {
   async function writeRow(cells: readonly unknown[]): Promise<void> {
     stream ??= await openStream(unfinished);
     if (failure !== null) throw failure;
-    if (!stream.write(stringify([cells.map(neutralise)]))) await once(stream, 'drain');
+    if (!stream.write(stringify([cells.map(writeCell)]))) await once(stream, 'drain');
   }
 
   async function openStream(target: string): Promise<WriteStream> {
@@ -83,7 +84,6 @@ export function createRejectsWriter(file: string): RejectsWriter {
   };
 }
 
-/** A spreadsheet would take such a cell for a formula. */
-function neutralise(cell: unknown): unknown {
-  return typeof cell === 'string' && /^[=+\-@\t\r]/.test(cell) ? `'${cell}` : cell;
+function writeCell(cell: unknown): unknown {
+  return typeof cell === 'string' ? spreadsheetCell(cell) : cell;
 }

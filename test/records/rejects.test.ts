@@ -66,7 +66,7 @@ await t.test('keeps rejected cells as they were, so that they can be put right a
 });
 
 await t.test('lets no spreadsheet take a rejected cell for a formula', async (t) => {
-  const names = ['=1+1', '+1', '-1', '@SUM(A1)', '\t=1', '\r=1'];
+  const names = ['=1+1', '+1', '-1', '@SUM(A1)', '\t=1', '\r=1', ' =1', '＝1', "'=1"];
   const rows = names.map((name) => `${good},"${name}",男,1990-01-01,999801`);
   const { file } = await load(t, test, `${header}\n${rows.join('\n')}\n`);
   const written = rejectsOf(file)

@@ -1,19 +1,8 @@
-/**
- * What a spreadsheet takes for the beginning of a formula, or may drop or split a cell at before it looks for one
- * (OWASP, CSV injection), in full width too.
- */
-const risky = /^(?:'|[\s\p{Z}\p{C}"`]*[=+\-@＝＋－＠﹢﹣﹦﹫−\t\r\n])/u;
+import { spreadsheetCell } from '../../base/spreadsheet-cell.ts';
 
-/**
- * One record of a CSV file (RFC 4180). A cell that a spreadsheet could take for a formula has an apostrophe before it,
- * and so has one that begins with an apostrophe: whoever takes one leading apostrophe off has the value again.
- */
+/** One record of a CSV file (RFC 4180), whose cells no spreadsheet takes for formulas. */
 export function csvRecord(cells: readonly string[]): string {
-  return `${cells.map((cell) => quoteCell(neutralise(cell))).join(',')}\r\n`;
-}
-
-function neutralise(cell: string): string {
-  return risky.test(cell) ? `'${cell}` : cell;
+  return `${cells.map((cell) => quoteCell(spreadsheetCell(cell))).join(',')}\r\n`;
 }
 
 function quoteCell(cell: string): string {
