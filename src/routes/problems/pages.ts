@@ -1,7 +1,6 @@
 import { errorTable, type ErrorCode, type Text } from '../../base/error-table.ts';
 import { STATUS_CODES } from '../../http/http-names.ts';
-import type { Advice } from './guide.ts';
-import { guides } from './guides.ts';
+import { headings, type Advice, type Guide } from './guide.ts';
 import { escapeHtml, proseToHtml } from './html.ts';
 import { style } from './style.ts';
 
@@ -26,11 +25,6 @@ const statusNames: Record<Status, string> = {
   503: '暂时不可用',
 };
 
-const headings = {
-  zh: { cause: '原因', fix: '处理办法', ask: '咨询对象' },
-  en: { cause: 'Cause', fix: 'Fix', ask: 'Whom to ask' },
-};
-
 const reporting: Text = {
   zh: '求助时请提供应答中的 `instance`（与应答头 `Exchange-Id` 相同）和发生时间；不要提供访问令牌、密钥或任何人的标识号。',
   en: 'When you ask for help, give the `instance` of the answer (the same id as in its header `Exchange-Id`) and the time; never a token, a secret, or the id of a subject.',
@@ -42,12 +36,12 @@ const introduction: Text = {
 };
 
 /** The page of one code, in both languages. */
-export function problemPage(code: ErrorCode): string {
+export function problemPage(code: ErrorCode, guide: Guide): string {
   const { status, title } = errorTable[code];
   const section = (language: keyof Text): string => `
 <section id="${language}" lang="${language}">
 <h2>${escapeHtml(title[language])}</h2>
-${adviceToHtml(guides[code][language], headings[language])}
+${adviceToHtml(guide[language], headings[language])}
 </section>`;
   return page({
     title: `${code} · ${title.zh} · ${title.en}`,

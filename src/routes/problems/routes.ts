@@ -3,14 +3,16 @@ import { ProblemError } from '../../base/errors.ts';
 import { errorTable, type ErrorCode } from '../../base/error-table.ts';
 import { routeSchema } from '../../http/openapi.ts';
 import { indexOperation, pageOperation } from './documents.ts';
+import { readGuides } from './guides.ts';
 import { problemIndex, problemPage } from './pages.ts';
 import { contentSecurityPolicy } from './style.ts';
 
 /** The pages that the `type` of every problem leads to, and the index of them. They need no token. */
 export function registerProblemPages(scope: FastifyInstance): void {
   const index = problemIndex();
+  const guides = readGuides();
   const pages = new Map<string, string>(
-    (Object.keys(errorTable) as ErrorCode[]).map((code) => [code, problemPage(code)]),
+    (Object.keys(errorTable) as ErrorCode[]).map((code) => [code, problemPage(code, guides[code])]),
   );
 
   scope.get('/problems', { schema: routeSchema(indexOperation) }, (_request, reply) =>
