@@ -1,4 +1,5 @@
-#!/usr/bin/env -S MALLOC_ARENA_MAX=1 node --max-semi-space-size=8 --heap-growing-percent=30 --no-parallel-scavenge --no-allocation-site-pretenuring --no-separate-gc-phases --v8-pool-size=2
+#!/usr/bin/env -S node --max-semi-space-size=8 --heap-growing-percent=30
+// These flags bound the memory of a gateway (docs/performance.md): npm start and the image run this file for them.
 // JavaScript that Node 20 reads, so that it can say which Node it needs.
 import module from 'node:module';
 import { join } from 'node:path';

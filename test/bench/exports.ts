@@ -21,7 +21,7 @@ export interface ExportMeasurement {
 }
 
 const formats = ['ndjson', 'csv'] as const;
-const maxPeakMb = 150;
+const maxPeakMb = 180;
 const fillTimeoutMs = 3_600_000;
 const settlingMs = 3000;
 

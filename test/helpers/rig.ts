@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openDatabase, type Database } from '../../src/db/database.ts';
@@ -8,18 +8,16 @@ import { addClient } from '../../src/identity/departments-and-clients.ts';
 import { homeKeyFiles, makeMissingKeys } from '../../src/base/keys.ts';
 import { citizens, type Province } from '../../src/sandbox/province.ts';
 import { openFilledServer } from './filled-server.ts';
-import manifest from '../../package.json' with { type: 'json' };
 
 export const actor = { client: 'cli:stress@test' };
 const issuer = 'http://gateway.test';
+const cli = join(import.meta.dirname, '..', '..', 'src', 'onevisit.js');
+/** The flags that its first line has Node run with. */
+const nodeFlags = readFileSync(cli, 'utf8')
+  .split('\n', 1)[0]!
+  .split(' ')
+  .filter((word) => word.startsWith('--'));
 const smallProvince = { seed: 3, citizens: 2000, enterprises: 100 };
-
-/** How `npm start` has Node run: the setting and the flags that bound its memory. */
-const startWords = manifest.scripts.start.split(' ');
-const nodeFlags = startWords.filter((word) => word.startsWith('--'));
-const nodeSettings = Object.fromEntries(
-  startWords.slice(0, startWords.indexOf('node')).map((word) => word.split('=') as [string, string]),
-);
 
 /** A PostgreSQL with the sandbox's data, and gateway processes on it. */
 export interface Rig {
@@ -60,7 +58,6 @@ export async function openRig(
       const env = {
         ...process.env,
         NODE_COMPILE_CACHE: undefined,
-        ...nodeSettings,
         ...homeKeyFiles(join(folder, 'keys-of-all')),
         DATABASE_URL: server.gatewayUrl,
         ONEVISIT_HOME: join(folder, `home-${++homes}`),
@@ -71,7 +68,6 @@ export async function openRig(
         TOKEN_RATE_LIMIT: '0',
         PORT: '0',
       };
-      const cli = join(import.meta.dirname, '..', '..', 'src', 'onevisit.js');
       const child = spawn(process.execPath, [...nodeFlags, ...more.nodeFlags, cli, 'serve'], {
         env: { ...env, ...more.env },
         stdio: ['ignore', 'pipe', 'inherit'],
