@@ -1,7 +1,7 @@
 import { Command as Program, CommanderError, Option } from 'commander';
 import packageJson from '../package.json' with { type: 'json' };
 import type { Command, CommandInput } from './commands/command.ts';
-import { readConfig, ConfigError } from './base/config.ts';
+import { readConfig, ConfigError, type Environment } from './base/config.ts';
 import { describeError } from './base/describe-error.ts';
 import { UserError } from './base/errors.ts';
 
@@ -29,20 +29,38 @@ const undefinedTable = '42P01';
 const insufficientPrivilege = '42501';
 const lockNotAvailable = '55P03';
 
-let lastShownMs = 0;
-let shown = false;
+/** What the command line reads its settings from, and speaks to: the process, or a test. */
+export interface Terminal {
+  env: Environment;
+  stdout: { write(text: string): unknown };
+  stderr: { write(text: string): unknown; isTTY?: boolean };
+}
 
-const program = new Program('onevisit')
-  .description('OneVisit: a data-sharing API gateway between government departments')
-  .version(packageJson.version)
-  .exitOverride()
-  .showHelpAfterError('(--help tells more)');
-for (const command of await findCommands(process.argv[2])) addCommand(command);
-
-try {
-  await program.parseAsync();
-} catch (error) {
-  process.exitCode = explain(error);
+/**
+ * Runs one command.
+ *
+ * @param words as typed, without the program's name
+ * @returns the exit code: 0 done, 1 refused or failed, 2 wrong usage
+ */
+export async function runCli(words: readonly string[], terminal: Terminal): Promise<number> {
+  const program = new Program('onevisit')
+    .description('OneVisit: a data-sharing API gateway between government departments')
+    .version(packageJson.version)
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => void terminal.stdout.write(text),
+      writeErr: (text) => void terminal.stderr.write(text),
+    })
+    .showHelpAfterError('(--help tells more)');
+  const progress = createProgress(terminal.stderr);
+  try {
+    for (const command of await findCommands(words[0])) addCommand(program, command, terminal, progress);
+    await program.parseAsync(words, { from: 'user' });
+    return 0;
+  } catch (error) {
+    progress.clear();
+    return explainFailure(error, terminal.stderr);
+  }
 }
 
 /** The commands of a word; all of them when there is no such word, so that help can list them. */
@@ -51,9 +69,9 @@ async function findCommands(word = ''): Promise<Command[]> {
   return (await Promise.all(load.map((each) => each()))).flatMap(({ commands }) => commands);
 }
 
-function addCommand(command: Command): void {
+function addCommand(program: Program, command: Command, terminal: Terminal, progress: Progress): void {
   const [first, second] = command.name.split(' ') as [string, string?];
-  const parent = second === undefined ? program : findOrAddGroup(first);
+  const parent = second === undefined ? program : findOrAddGroup(program, first);
   const added = parent
     .command(`${second ?? first} ${command.args ?? ''}`.trim())
     .description(command.summary);
@@ -65,14 +83,15 @@ function addCommand(command: Command): void {
   added.exitOverride().action(async (...received: unknown[]) => {
     const options = received.at(-2) as CommandInput['options'];
     const args = received.slice(0, -2) as string[];
-    const result = await command.run({ args, options, config: readConfig(command.needs), progress });
-    clearProgress();
+    const config = readConfig(command.needs, terminal.env);
+    const result = await command.run({ args, options, config, progress: progress.show });
+    progress.clear();
     if (result)
-      process.stdout.write(`${options.json === true ? JSON.stringify(result.json) : result.text}\n`);
+      terminal.stdout.write(`${options.json === true ? JSON.stringify(result.json) : result.text}\n`);
   });
 }
 
-function findOrAddGroup(name: string): Program {
+function findOrAddGroup(program: Program, name: string): Program {
   const known = program.commands.find((command) => command.name() === name);
   if (known !== undefined) return known;
   return program
@@ -81,38 +100,49 @@ function findOrAddGroup(name: string): Program {
     .exitOverride();
 }
 
-function progress(done: number, total: number, what: string): void {
-  if (!process.stderr.isTTY || Date.now() - lastShownMs < 100) return;
-  lastShownMs = Date.now();
-  shown = true;
-  process.stderr.write(`\r${what}: ${total === 0 ? 100 : Math.floor((100 * done) / total)}%`);
+interface Progress {
+  show: CommandInput['progress'];
+  clear(): void;
 }
 
-function clearProgress(): void {
-  if (shown) process.stderr.write('\r\u001b[2K');
-  shown = false;
+/** Shows how far long work is, in one line of a terminal. */
+function createProgress(stderr: Terminal['stderr']): Progress {
+  let lastShownMs = 0;
+  let shown = false;
+  return {
+    show(done, total, what) {
+      if (stderr.isTTY !== true || Date.now() - lastShownMs < 100) return;
+      lastShownMs = Date.now();
+      shown = true;
+      stderr.write(`\r${what}: ${total === 0 ? 100 : Math.floor((100 * done) / total)}%`);
+    },
+    clear() {
+      if (shown) stderr.write('\r\u001b[2K');
+      shown = false;
+    },
+  };
 }
 
 /** Says why a command failed, in one line where the user can act on it; gives the exit code. */
-function explain(error: unknown): number {
-  clearProgress();
+function explainFailure(error: unknown, stderr: Terminal['stderr']): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitWrongUsage;
-  if (error instanceof UserError || error instanceof ConfigError)
-    process.stderr.write(`onevisit: ${error.message}\n`);
-  else if (isUnreachable(error))
-    process.stderr.write(`onevisit: the database does not answer, or refuses the login (${error.code})\n`);
-  else if ((error as { code?: unknown }).code === undefinedTable)
-    process.stderr.write('onevisit: the database lacks a table of this program\'s: run "onevisit migrate"\n');
-  else if ((error as { code?: unknown }).code === lockNotAvailable)
-    process.stderr.write(
-      'onevisit: nothing was done, because others held the audit log or a table: run the same again\n',
-    );
-  else if ((error as { code?: unknown }).code === insufficientPrivilege)
-    process.stderr.write(
-      `onevisit: this login may not do that in the database: ADMIN_DATABASE_URL must be its owner's (${(error as Error).message})\n`,
-    );
-  else process.stderr.write(`onevisit: failed unexpectedly: ${JSON.stringify(describeError(error))}\n`);
+  stderr.write(`onevisit: ${reasonOf(error)}\n`);
   return exitRefused;
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof UserError || error instanceof ConfigError) return error.message;
+  if (isUnreachable(error)) return `the database does not answer, or refuses the login (${error.code})`;
+  switch ((error as { code?: unknown }).code) {
+    case undefinedTable:
+      return 'the database lacks a table of this program\'s: run "onevisit migrate"';
+    case lockNotAvailable:
+      return 'nothing was done, because others held the audit log or a table: run the same again';
+    case insufficientPrivilege:
+      return `this login may not do that in the database: ADMIN_DATABASE_URL must be its owner's (${(error as Error).message})`;
+    default:
+      return `failed unexpectedly: ${JSON.stringify(describeError(error))}`;
+  }
 }
 
 function isUnreachable(error: unknown): error is NodeJS.ErrnoException {

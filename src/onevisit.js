@@ -14,4 +14,5 @@ if (major < 24 || (major === 24 && minor < 3)) {
 // Types are stripped once after each change. The cache is trusted as the program is, so only who may change the program
 // may write there; where this process may not, it strips them at each start.
 module.enableCompileCache(join(import.meta.dirname, '..', 'node_modules', '.cache', 'onevisit'));
-await import('./cli.ts');
+const { runCli } = await import('./cli.ts');
+process.exitCode = await runCli(process.argv.slice(2), process);

@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import packageJson from '../package.json' with { type: 'json' };
-import { runCommand, type CommandEnd } from './helpers/command.ts';
+import { runCommand, runProgram, type CommandEnd } from './helpers/command.ts';
 import { createDatabase } from './helpers/database.ts';
 import { withDatabase } from './helpers/server.ts';
 
@@ -42,6 +42,23 @@ const commands = [
   'sandbox generate',
   'openapi',
 ];
+
+await t.test('the program says and ends as its commands do', async (t) => {
+  const ends = await Promise.all([
+    runProgram(['--version']),
+    runProgram(['department', 'list'], settings),
+    runProgram(['no-such-command']),
+    runProgram(['client', 'revoke', 'no-such-client'], settings),
+  ]);
+  t.strictSame(
+    ends.map(({ code }) => code),
+    [0, 0, 2, 1],
+  );
+  t.equal(ends[0].stdout, `${packageJson.version}\n`);
+  t.match(ends[1].stdout, /^CODE .*\ncivil-affairs /s);
+  t.match(ends[2], { stdout: '', stderr: /unknown command/ });
+  t.match(ends[3], { stdout: '', stderr: /^onevisit: [^\n]+\n$/ });
+});
 
 await t.test('explains every command', async (t) => {
   const ends = await Promise.all(

@@ -5,7 +5,7 @@ import t, { type Test } from 'tap';
 import { homeKeyFiles, makeMissingKeys, readLogKey } from '../../src/base/keys.ts';
 import { personaCitizens } from '../../src/sandbox/personas.ts';
 import { addClient } from '../../src/identity/departments-and-clients.ts';
-import { runCommand, type RunningCommand } from '../helpers/command.ts';
+import { runProgram, type RunningCommand } from '../helpers/command.ts';
 import { eventually } from '../helpers/database-away.ts';
 import { askSandbox, startServe } from '../helpers/sandbox.ts';
 import { until } from '../helpers/log.ts';
@@ -52,7 +52,7 @@ function ask(baseUrl: string): Promise<Response> {
 }
 
 async function isRefused(t: Test, changed: Record<string, string>, reason: RegExp): Promise<void> {
-  const { code, stderr } = await runCommand(['serve'], { ...settings, ...changed });
+  const { code, stderr } = await runProgram(['serve'], { ...settings, ...changed });
   t.equal(code, 1);
   t.match(stderr, reason);
   t.match(stderr, /^onevisit: /);
@@ -143,7 +143,7 @@ await t.test('refuses a database that is not migrated, or not there', async (t) 
 });
 
 await t.test('lists every missing setting at once', async (t) => {
-  const { code, stdout, stderr } = await runCommand(['serve'], { DATABASE_URL: test.gatewayUrl });
+  const { code, stdout, stderr } = await runProgram(['serve'], { DATABASE_URL: test.gatewayUrl });
   t.same({ code, stdout }, { code: 1, stdout: '' });
   for (const name of ['ISSUER', 'LOG_ORIGIN', ...Object.keys(homeKeyFiles(home))])
     t.match(stderr, new RegExp(`^ {2}${name}: required`, 'm'));

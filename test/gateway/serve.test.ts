@@ -2,7 +2,7 @@ import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { personaCitizens } from '../../src/sandbox/personas.ts';
-import { runCommand } from '../helpers/command.ts';
+import { runCommand, runProgram } from '../helpers/command.ts';
 import { eventually } from '../helpers/database-away.ts';
 import {
   askSandbox,
@@ -93,7 +93,7 @@ await t.test('a newcomer starts it, and the line that it prints works as pasted'
   t.equal(listed.code, 0, 'administering needs no setting beside the home');
   t.equal((JSON.parse(listed.stdout) as { items: object[] }).items.length, 8);
 
-  const second = await runCommand(['serve'], { ...settings, PORT: '0' });
+  const second = await runProgram(['serve'], { ...settings, PORT: '0' });
   t.match(second, { code: 1, stderr: /^onevisit: another gateway runs in [^\n]+\n$/ });
   t.equal((await askSandbox(readSandbox(home), request)).status, 200, 'the first one goes on');
   t.equal(readSandbox(home).base_url, baseUrl);
@@ -139,15 +139,15 @@ await t.test('refuses in one line what it can not start with', async (t) => {
   const sandbox = await startSandbox(t, home);
   const { port } = new URL(sandbox.baseUrl);
   const other = createHome(t);
-  const taken = await runCommand(['serve'], { ONEVISIT_HOME: other, PORT: port });
+  const taken = await runProgram(['serve'], { ONEVISIT_HOME: other, PORT: port });
   t.match(taken, { code: 1, stderr: /^onevisit: 127\.0\.0\.1:\d+ is taken by another program; set PORT/ });
   t.notOk(existsSync(join(other, 'postgres', 'data', 'postmaster.pid')), 'its PostgreSQL is stopped');
   const settings = { ONEVISIT_HOME: other, PORT: '0' };
-  const ops = await runCommand(['serve'], { ...settings, OPS_PORT: port });
+  const ops = await runProgram(['serve'], { ...settings, OPS_PORT: port });
   t.match(ops, { code: 1, stderr: /is taken by another program; set OPS_PORT/ });
-  const exposed = await runCommand(['serve'], { ...settings, HOST: '0.0.0.0', NODE_ENV: 'production' });
+  const exposed = await runProgram(['serve'], { ...settings, HOST: '0.0.0.0', NODE_ENV: 'production' });
   t.match(exposed, { code: 1, stderr: /2 faults:\n {2}HOST: .+\n {2}NODE_ENV: .+\n$/ });
-  const changed = await runCommand(['serve'], { ...settings, LOG_ORIGIN: 'another.example/log' });
+  const changed = await runProgram(['serve'], { ...settings, LOG_ORIGIN: 'another.example/log' });
   t.match(changed, {
     code: 1,
     stderr: /LOG_ORIGIN: this database is used with onevisit\.local\/audit/,
