@@ -1,5 +1,5 @@
-import type { ErrorCode } from '../../base/error-table.ts';
-import { json, problems, ref, type OperationObject } from '../../http/openapi.ts';
+import { json, ref, type OperationObject } from '../../http/openapi.ts';
+import { refusalsOf } from '../refusals.ts';
 import { entryKinds } from '../../audit/entry.ts';
 import { pendingResponse, proofExample } from './log-documents.ts';
 
@@ -128,39 +128,16 @@ export const entryOperation: OperationObject = {
       ),
     },
     ...pendingResponse,
-    ...problems([
-      'invalid-request',
-      'official-required',
-      'token-missing',
-      'token-invalid',
-      'token-expired',
-      'scope-missing',
-      'not-found',
-      'headers-too-large',
-      'rate-limited',
-      'audit-unavailable',
-      'store-unavailable',
-      'overloaded',
-    ]),
+    ...refusalsOf({ scope: true, official: true, log: true }, 'invalid-request', 'not-found'),
   },
 };
 
 /** How a search or a summary is refused. */
-export const searchProblems: ErrorCode[] = [
+export const searchRefusals = refusalsOf(
+  { scope: true, body: true, official: true, log: true },
   'invalid-request',
   'invalid-id',
-  'official-required',
-  'token-missing',
-  'token-invalid',
-  'token-expired',
-  'scope-missing',
-  'payload-too-large',
-  'media-type-unsupported',
-  'rate-limited',
-  'audit-unavailable',
-  'store-unavailable',
-  'overloaded',
-];
+);
 
 export const searchOperation: OperationObject = {
   operationId: 'searchEntries',
@@ -204,6 +181,6 @@ export const searchOperation: OperationObject = {
         { items: [entryExample], next: null },
       ),
     },
-    ...problems(searchProblems),
+    ...searchRefusals,
   },
 };

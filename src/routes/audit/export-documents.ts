@@ -1,4 +1,5 @@
-import { problems, ref, type OperationObject } from '../../http/openapi.ts';
+import { ref, type OperationObject } from '../../http/openapi.ts';
+import { refusalsOf } from '../refusals.ts';
 import { filterProperties, searchBodySchema, searchOperation } from './documents.ts';
 
 /** The body of an export: the filters of a search. */
@@ -91,20 +92,6 @@ export const exportOperation: OperationObject = {
         },
       },
     },
-    ...problems([
-      'invalid-request',
-      'invalid-id',
-      'official-required',
-      'token-missing',
-      'token-invalid',
-      'token-expired',
-      'scope-missing',
-      'payload-too-large',
-      'media-type-unsupported',
-      'rate-limited',
-      'audit-unavailable',
-      'store-unavailable',
-      'overloaded',
-    ]),
+    ...refusalsOf({ scope: true, body: true, official: true, log: true }, 'invalid-request', 'invalid-id'),
   },
 };

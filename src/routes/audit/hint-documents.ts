@@ -1,5 +1,6 @@
-import { json, problems, ref, type OperationObject } from '../../http/openapi.ts';
-import { code, officialParameter, searchProblems, time } from './documents.ts';
+import { json, ref, type OperationObject } from '../../http/openapi.ts';
+import { refusalsOf } from '../refusals.ts';
+import { code, officialParameter, time } from './documents.ts';
 import { maxHintEntries } from '../../audit/hints/find-hints.ts';
 import { rules } from '../../audit/hints/rules.ts';
 import { maxEntriesNamed } from '../../audit/hints/tallies.ts';
@@ -105,10 +106,6 @@ export const hintsOperation: OperationObject = {
         },
       ),
     },
-    ...problems(
-      searchProblems.filter(
-        (code) => !['invalid-id', 'payload-too-large', 'media-type-unsupported'].includes(code),
-      ),
-    ),
+    ...refusalsOf({ scope: true, official: true, log: true }, 'invalid-request'),
   },
 };

@@ -1,4 +1,5 @@
 import { json, problems, ref, type OperationObject } from '../../http/openapi.ts';
+import { refusalsOf } from '../refusals.ts';
 
 const bytes = { type: 'string', format: 'binary' };
 const immutable = {
@@ -82,19 +83,7 @@ export const bundleOperation: OperationObject = {
       headers: { 'Cache-Control': { ...immutable, example: 'private, max-age=31536000, immutable' } },
       content: { 'application/octet-stream': { schema: bytes, example: '…' } },
     },
-    ...problems([
-      'invalid-request',
-      'token-missing',
-      'token-invalid',
-      'token-expired',
-      'scope-missing',
-      'not-found',
-      'headers-too-large',
-      'rate-limited',
-      'audit-unavailable',
-      'store-unavailable',
-      'overloaded',
-    ]),
+    ...refusalsOf({ scope: true, log: true }, 'invalid-request', 'not-found'),
   },
 };
 
@@ -146,19 +135,7 @@ export const pendingResponse = {
 
 const receiptResponses = {
   ...pendingResponse,
-  ...problems([
-    'invalid-request',
-    'official-required',
-    'token-missing',
-    'token-invalid',
-    'token-expired',
-    'not-found',
-    'headers-too-large',
-    'rate-limited',
-    'audit-unavailable',
-    'store-unavailable',
-    'overloaded',
-  ]),
+  ...refusalsOf({ official: true, log: true }, 'invalid-request', 'not-found'),
 };
 
 const receiptText =

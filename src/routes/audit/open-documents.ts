@@ -1,4 +1,5 @@
-import { json, problems, ref, type OperationObject } from '../../http/openapi.ts';
+import { json, ref, type OperationObject } from '../../http/openapi.ts';
+import { refusalsOf } from '../refusals.ts';
 import { officialParameter } from './documents.ts';
 
 /** The body of an opening. */
@@ -92,22 +93,11 @@ export const openOperation: OperationObject = {
         example,
       ),
     },
-    ...problems([
+    ...refusalsOf(
+      { scope: true, body: true, official: true, log: true },
       'invalid-request',
-      'official-required',
-      'token-missing',
-      'token-invalid',
-      'token-expired',
-      'scope-missing',
       'not-found',
       'nothing-sealed',
-      'payload-too-large',
-      'media-type-unsupported',
-      'headers-too-large',
-      'rate-limited',
-      'audit-unavailable',
-      'store-unavailable',
-      'overloaded',
-    ]),
+    ),
   },
 };

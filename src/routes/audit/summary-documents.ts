@@ -1,5 +1,5 @@
-import { json, problems, ref, type OperationObject } from '../../http/openapi.ts';
-import { filterProperties, officialParameter, searchProblems } from './documents.ts';
+import { json, ref, type OperationObject } from '../../http/openapi.ts';
+import { filterProperties, officialParameter, searchRefusals } from './documents.ts';
 import { dimensions, maxEntries, maxGroups } from '../../audit/search/summarize.ts';
 
 /** The body of a summary of the audit log. */
@@ -73,6 +73,6 @@ export const summaryOperation: OperationObject = {
         { items: [{ consumer: 'civil-affairs', day: '2026-11-25', entries: 1204 }], next: null },
       ),
     },
-    ...problems(searchProblems),
+    ...searchRefusals,
   },
 };

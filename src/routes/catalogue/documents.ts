@@ -1,5 +1,6 @@
 import { listParameters, pageSchema } from '../list-page.ts';
-import { admissionCodes, json, problems, ref, type OperationObject } from '../../http/openapi.ts';
+import { json, ref, type OperationObject } from '../../http/openapi.ts';
+import { refusalsOf } from '../refusals.ts';
 
 const date = (description: string): object => ({ type: ['string', 'null'], format: 'date', description });
 const text = (description: string): object => ({ type: 'string', description });
@@ -114,7 +115,7 @@ export const listOperation: OperationObject = {
       headers,
       content: json(pageSchema(datasetSchema), { items: [example], next: null }),
     },
-    ...problems(['invalid-request', ...admissionCodes]),
+    ...refusalsOf({}, 'invalid-request'),
   },
 };
 
@@ -131,7 +132,7 @@ export const datasetOperation: OperationObject = {
       headers,
       content: json(detailedSchema, { ...example, fields: [fieldExample] }),
     },
-    ...problems(['not-found', ...admissionCodes]),
+    ...refusalsOf({}, 'not-found'),
   },
 };
 
@@ -165,6 +166,6 @@ export const schemaOperation: OperationObject = {
         },
       },
     },
-    ...problems(['invalid-request', 'not-found', ...admissionCodes]),
+    ...refusalsOf({}, 'invalid-request', 'not-found'),
   },
 };

@@ -1,4 +1,5 @@
-import { json, problems, ref, type OperationObject } from '../../http/openapi.ts';
+import { json, ref, type OperationObject } from '../../http/openapi.ts';
+import { refusalsOf } from '../refusals.ts';
 
 export const maxAssertionLength = 4096;
 
@@ -115,21 +116,6 @@ export const disclosuresOperation: OperationObject = {
         { items: [example], next: null },
       ),
     },
-    ...problems([
-      'invalid-request',
-      'invalid-id',
-      'official-required',
-      'token-missing',
-      'token-invalid',
-      'token-expired',
-      'scope-missing',
-      'payload-too-large',
-      'media-type-unsupported',
-      'headers-too-large',
-      'rate-limited',
-      'audit-unavailable',
-      'store-unavailable',
-      'overloaded',
-    ]),
+    ...refusalsOf({ scope: true, body: true, official: true, log: true }, 'invalid-request', 'invalid-id'),
   },
 };

@@ -1,5 +1,6 @@
 import { errorTable } from '../../base/error-table.ts';
-import { admissionCodes, json, problems, ref, type OperationObject } from '../../http/openapi.ts';
+import { json, ref, type OperationObject } from '../../http/openapi.ts';
+import { refusalsOf } from '../refusals.ts';
 import { fieldsSchema } from '../../exchange/request.ts';
 
 const code = { type: 'string', pattern: '^[a-z][a-z0-9_-]{1,62}$' } as const;
@@ -142,13 +143,6 @@ export const explainOperation: OperationObject = {
         },
       ),
     },
-    ...problems([
-      'invalid-request',
-      'unknown-field',
-      'not-found',
-      'payload-too-large',
-      'media-type-unsupported',
-      ...admissionCodes,
-    ]),
+    ...refusalsOf({ body: true }, 'invalid-request', 'unknown-field', 'not-found'),
   },
 };

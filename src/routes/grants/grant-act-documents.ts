@@ -1,7 +1,8 @@
 import type { ErrorCode } from '../../base/error-table.ts';
-import { json, problems, ref, type OperationObject } from '../../http/openapi.ts';
+import { json, ref, type OperationObject } from '../../http/openapi.ts';
+import { refusalsOf } from '../refusals.ts';
 import { applicationBodySchema, renewalBodySchema, stepBodySchemas } from './grant-body-documents.ts';
-import { example, grantSchema, headers, idParameter, language, refusals, tags } from './grant-documents.ts';
+import { example, grantSchema, headers, idParameter, language, tags } from './grant-documents.ts';
 import type { GrantStep } from '../../grants/grant-steps.ts';
 
 const application = {
@@ -20,15 +21,11 @@ const actParameters = [
   language,
   ref('parameters', 'Traceparent'),
 ];
-const actRefusals: ErrorCode[] = [
-  'invalid-request',
-  'official-required',
-  'idempotency-key-reused',
-  'payload-too-large',
-  'media-type-unsupported',
-  'audit-unavailable',
-  ...refusals,
-];
+/** How an act on a grant is refused. */
+function actRefusals(...own: ErrorCode[]): Record<string, object> {
+  const traits = { scope: true, body: true, official: true, log: true };
+  return refusalsOf(traits, 'invalid-request', 'idempotency-key-reused', ...own);
+}
 
 export const applyOperation: OperationObject = {
   operationId: 'applyForGrant',
@@ -45,7 +42,7 @@ export const applyOperation: OperationObject = {
       headers: { ...doneHeaders, Location: { description: 'Where it is.', schema: { type: 'string' } } },
       content: json(grantSchema, example),
     },
-    ...problems(['unknown-field', ...actRefusals]),
+    ...actRefusals('unknown-field'),
   },
 };
 
@@ -64,7 +61,7 @@ export const renewOperation: OperationObject = {
       headers: { ...doneHeaders, Location: { description: 'Where it is.', schema: { type: 'string' } } },
       content: json(grantSchema, { ...example, renews: '5b0c1b7e-6f0e-4a55-9a2e-3a1c1c7d1f02' }),
     },
-    ...problems(['unknown-field', 'not-found', 'grant-state-conflict', 'step-not-yours', ...actRefusals]),
+    ...actRefusals('unknown-field', 'not-found', 'grant-state-conflict', 'step-not-yours'),
   },
 };
 
@@ -111,13 +108,12 @@ export function stepOperation(step: GrantStep): OperationObject {
         headers: doneHeaders,
         content: json(grantSchema, example),
       },
-      ...problems([
+      ...actRefusals(
         ...(step === 'approve' ? (['unknown-field'] as const) : []),
         'not-found',
         'grant-state-conflict',
         'step-not-yours',
-        ...actRefusals,
-      ]),
+      ),
     },
   };
 }

@@ -1,6 +1,6 @@
-import type { ErrorCode } from '../../base/error-table.ts';
 import { listParameters, pageSchema } from '../list-page.ts';
-import { admissionCodes, json, problems, ref, type OperationObject } from '../../http/openapi.ts';
+import { json, ref, type OperationObject } from '../../http/openapi.ts';
+import { refusalsOf } from '../refusals.ts';
 import { demands } from '../../grants/terms.ts';
 
 const statuses = ['applied', 'active', 'rejected', 'withdrawn', 'suspended', 'revoked'] as const;
@@ -106,7 +106,6 @@ export const idParameter = {
   schema: id,
   example: example.id,
 };
-export const refusals: ErrorCode[] = ['scope-missing', 'store-unavailable', ...admissionCodes];
 export const tags = ['Catalogue and grants'];
 
 export const listOperation: OperationObject = {
@@ -140,7 +139,7 @@ export const listOperation: OperationObject = {
       headers,
       content: json(pageSchema(grantSchema), { items: [example], next: null }),
     },
-    ...problems(['invalid-request', ...refusals]),
+    ...refusalsOf({ scope: true, store: true }, 'invalid-request'),
   },
 };
 
@@ -151,7 +150,7 @@ export const grantOperation: OperationObject = {
   parameters: [idParameter, language],
   responses: {
     200: { description: 'The grant.', headers, content: json(grantSchema, example) },
-    ...problems(['not-found', ...refusals]),
+    ...refusalsOf({ scope: true, store: true }, 'not-found'),
   },
 };
 
@@ -181,6 +180,6 @@ export const historyOperation: OperationObject = {
         next: null,
       }),
     },
-    ...problems(['invalid-request', 'not-found', ...refusals]),
+    ...refusalsOf({ scope: true, store: true }, 'invalid-request', 'not-found'),
   },
 };

@@ -1,5 +1,6 @@
 import { listParameters, pageSchema } from '../list-page.ts';
-import { admissionCodes, json, problems, ref, type OperationObject } from '../../http/openapi.ts';
+import { json, ref, type OperationObject } from '../../http/openapi.ts';
+import { refusalsOf } from '../refusals.ts';
 import { maxConfidentialDays } from '../../grants/purposes.ts';
 import { demands } from '../../grants/terms.ts';
 
@@ -46,7 +47,6 @@ const example = {
 };
 
 const headers = { 'Exchange-Id': ref('headers', 'ExchangeId'), 'Cache-Control': ref('headers', 'NoStore') };
-const refusals = ['store-unavailable', ...admissionCodes] as const;
 
 export const listOperation: OperationObject = {
   operationId: 'listPurposes',
@@ -59,7 +59,7 @@ export const listOperation: OperationObject = {
       headers,
       content: json(pageSchema(purposeSchema), { items: [example], next: null }),
     },
-    ...problems(['invalid-request', ...refusals]),
+    ...refusalsOf({ store: true }, 'invalid-request'),
   },
 };
 
@@ -82,15 +82,11 @@ export const addOperation: OperationObject = {
       headers: { ...headers, 'Exchange-Entry': ref('headers', 'ExchangeEntry') },
       content: json(purposeSchema, example),
     },
-    ...problems([
+    ...refusalsOf(
+      { scope: true, body: true, log: true },
       'invalid-request',
-      'scope-missing',
       'purpose-exists',
       'idempotency-key-reused',
-      'payload-too-large',
-      'media-type-unsupported',
-      'audit-unavailable',
-      ...refusals,
-    ]),
+    ),
   },
 };

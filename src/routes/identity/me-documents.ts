@@ -1,4 +1,5 @@
-import { admissionCodes, json, problems, ref, type OperationObject } from '../../http/openapi.ts';
+import { json, ref, type OperationObject } from '../../http/openapi.ts';
+import { refusalsOf } from '../refusals.ts';
 import { roles } from '../../identity/clients.ts';
 
 export const meOperation: OperationObject = {
@@ -45,6 +46,6 @@ export const meOperation: OperationObject = {
         },
       ),
     },
-    ...problems(['store-unavailable', ...admissionCodes]),
+    ...refusalsOf({ store: true }),
   },
 };
