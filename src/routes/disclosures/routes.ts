@@ -132,7 +132,7 @@ function createLogin(context: RouteContext, { assertion, dataset, id, before }: 
   return async (current) => {
     if (assertion === undefined) return sandbox ? { assertion: 'portal' } : 'missing';
     const expected = { audience: issuer, subject: { dataset: dataset.name, id }, now: now() };
-    const proven = checkAssertion(current.identityProviders, assertion, expected);
+    const proven = await checkAssertion(current.identityProviders, assertion, expected);
     if (typeof proven === 'string') return proven;
     if (unused && !(await useAssertion(searches, proven).catch(rethrowAsStoreUnavailable))) return 'used';
     unused = false;
