@@ -8,7 +8,7 @@ import { runMigrations } from '../src/db/migrate.ts';
 import { rememberSettings } from '../src/db/settings.ts';
 import { keyId } from '../src/base/keys.ts';
 import { readLog, type LogEntry } from './helpers/open-seal.ts';
-import { until } from './helpers/log.ts';
+import { until } from './helpers/until.ts';
 import { checkAuditLog } from './helpers/check-audit-log.ts';
 import { createEmptyDatabase } from './helpers/database.ts';
 import { startGateway } from './helpers/gateway.ts';

@@ -5,7 +5,7 @@ import type { LightMyRequestResponse } from 'fastify';
 import type pg from 'pg';
 import t, { type Test } from 'tap';
 import { personaCitizens, personaEnterprises, personas } from '../src/sandbox/personas.ts';
-import { until } from './helpers/log.ts';
+import { until } from './helpers/until.ts';
 import { runCommand } from './helpers/command.ts';
 import { checkAuditLog } from './helpers/check-audit-log.ts';
 import { startGateway } from './helpers/gateway.ts';

@@ -20,7 +20,8 @@ import type { EmbeddedServer } from '../src/db/embedded.ts';
 import { offerServer } from './helpers/server.ts';
 
 const jobs = 3;
-const timeoutSeconds = 240;
+/** A file that takes longer on a machine that is busy with other things has most likely come to a stop. */
+const timeoutSeconds = 480;
 /** Those that take longest begin first, so that the run does not wait for one of them at its end. */
 const longest = ['test/bench/bench.test.ts', 'test/gateway/serve.test.ts', 'test/stress/stress.test.ts'];
 
@@ -100,8 +101,10 @@ async function runFile(file: string, env: NodeJS.ProcessEnv, whole: boolean): Pr
       output += text;
       if (whole) process.stdout.write(text);
     });
-  const timer = setTimeout(() => child.kill('SIGKILL'), (timeoutSeconds + 10) * 1000);
-  const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
+  const timer = setTimeout(() => child.kill('SIGKILL'), timeoutSeconds * 1000);
+  const end = await new Promise<number | string>((resolve) =>
+    child.once('close', (code, signal) => resolve(code ?? signal!)),
+  );
   clearTimeout(timer);
   running.delete(child);
 
@@ -109,11 +112,14 @@ async function runFile(file: string, env: NodeJS.ProcessEnv, whole: boolean): Pr
   const bad = output.match(/^\s*not ok \d+ - (?!.*# time=)/gm)?.length ?? 0;
   passed += good;
   failed += bad;
-  const fine = code === 0 && bad === 0 && good > 0;
+  // A test of properties may end well without an assertion that is counted.
+  const fine = end === 0 && bad === 0 && /^ok \d+/m.test(output);
   if (!fine) failedFiles.push(file);
-  if (!fine && !whole) console.log(output.replaceAll(/^\s*(ok \d+ - .*|# .*|1\.\.\d+|)\n/gm, ''));
+  if (!fine && !whole) console.log(output.replaceAll(/^\s*(ok \d+ - .*|# time=.*|1\.\.\d+|)\n/gm, ''));
+  const seconds = (Date.now() - beginMs) / 1000;
+  const how = seconds >= timeoutSeconds ? 'took too long' : `ended by ${end}`;
   console.log(
-    `${fine ? 'ok' : 'not ok'} ${file} (${good} in ${((Date.now() - beginMs) / 1000).toFixed(1)} s)`,
+    `${fine ? 'ok' : 'not ok'} ${file} (${good} in ${seconds.toFixed(1)} s${fine ? '' : `, ${how}`})`,
   );
 }
 

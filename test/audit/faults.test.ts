@@ -19,7 +19,8 @@ import { checkAuditLog } from '../helpers/check-audit-log.ts';
 import { createDatabase, type TestDatabase } from '../helpers/database.ts';
 import { keys, logOrigin } from '../helpers/keys.ts';
 import { serveWitness } from '../helpers/served.ts';
-import { connect, countEntries, newLeaf, readVersion, until } from '../helpers/log.ts';
+import { connect, countEntries, newLeaf, readVersion } from '../helpers/log.ts';
+import { until } from '../helpers/until.ts';
 import { verifiers } from '../helpers/published-log.ts';
 
 /** Where something becomes durable, or is about to. */

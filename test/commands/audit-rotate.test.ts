@@ -20,7 +20,8 @@ import { newFolder } from '../helpers/folder.ts';
 import { createDatabase, type TestDatabase } from '../helpers/database.ts';
 import { startGateway } from '../helpers/gateway.ts';
 import { actor, keys, logOrigin } from '../helpers/keys.ts';
-import { connect, countEntries, fillTo, holdLock, logLocks, putBack, until } from '../helpers/log.ts';
+import { connect, countEntries, fillTo, holdLock, logLocks, putBack } from '../helpers/log.ts';
+import { until } from '../helpers/until.ts';
 
 const newKey = (): KeyObject => generateKeyPairSync('ed25519').privateKey;
 

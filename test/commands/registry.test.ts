@@ -2,6 +2,7 @@ import t, { type Test } from 'tap';
 import { runCommand, type CommandEnd } from '../helpers/command.ts';
 import { checkAuditLog } from '../helpers/check-audit-log.ts';
 import { startGateway } from '../helpers/gateway.ts';
+import { countEntries } from '../helpers/log.ts';
 
 const test = await startGateway(t);
 const settings = { ADMIN_DATABASE_URL: test.adminUrl };
@@ -21,7 +22,7 @@ async function json<T = Record<string, unknown>>(t: Test, ...args: string[]): Pr
 
 /** Runs commands that must be refused, each for its reason, in one line. */
 async function refuses(t: Test, refused: [reason: RegExp, ...args: string[]][]): Promise<void> {
-  const entriesBefore = await countEntries();
+  const entriesBefore = await countEntries(test);
   const ends = await Promise.all(refused.map(async ([, ...args]) => onevisit(...args)));
   for (const [i, { code, stdout, stderr }] of ends.entries()) {
     const [reason, ...args] = refused[i]!;
@@ -30,12 +31,7 @@ async function refuses(t: Test, refused: [reason: RegExp, ...args: string[]][]):
     t.match(stderr, /^onevisit: [^\n]+\n$/, 'in one line');
     t.notMatch(stderr, /failed unexpectedly|\bat \S+ \(/);
   }
-  t.equal(await countEntries(), entriesBefore, 'nothing was entered');
-}
-
-async function countEntries(): Promise<number> {
-  const { rows } = await test.pool.query<{ count: number }>('select count(*)::int as count from audit.entry');
-  return rows[0]!.count;
+  t.equal(await countEntries(test), entriesBefore, 'nothing was entered');
 }
 
 interface List<T> {

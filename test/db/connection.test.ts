@@ -1,7 +1,8 @@
 import { createServer, type AddressInfo } from 'node:net';
 import t from 'tap';
 import { connectionConfig, isDataError, isServerError, openLink } from '../../src/db/connection.ts';
-import { killSessions, until } from '../helpers/log.ts';
+import { killSessions } from '../helpers/log.ts';
+import { until } from '../helpers/until.ts';
 import { createDatabase } from '../helpers/database.ts';
 
 const test = await createDatabase(t);

@@ -9,7 +9,7 @@ import { openEmbedded, type EmbeddedServer } from '../../src/db/embedded.ts';
 import { migrate } from '../../src/audit/migrate.ts';
 import { setGatewayPassword } from '../../src/db/migrate.ts';
 import { UserError } from '../../src/base/errors.ts';
-import { until } from '../helpers/log.ts';
+import { until } from '../helpers/until.ts';
 
 const asRoot = process.getuid?.() === 0;
 

@@ -3,7 +3,8 @@ import type { LightMyRequestResponse } from 'fastify';
 import { personaCitizens } from '../../src/sandbox/personas.ts';
 import { checkAuditLog } from '../helpers/check-audit-log.ts';
 import { startGateway } from '../helpers/gateway.ts';
-import { checkBeside, checkRefusal, countEntries } from '../helpers/checks.ts';
+import { checkBeside, checkRefusal } from '../helpers/checks.ts';
+import { countEntries } from '../helpers/log.ts';
 
 const [wife, husband] = personaCitizens;
 const { id, sex } = wife!;

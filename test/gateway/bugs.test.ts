@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { LightMyRequestResponse } from 'fastify';
 import t, { type Test } from 'tap';
 import { personaCitizens } from '../../src/sandbox/personas.ts';
-import { eventually } from '../helpers/database-away.ts';
+import { until } from '../helpers/until.ts';
 import { checkAuditLog } from '../helpers/check-audit-log.ts';
 import { startGateway } from '../helpers/gateway.ts';
 
@@ -32,7 +32,7 @@ async function isBug(t: Test, ask: () => Promise<LightMyRequestResponse>): Promi
     readFileSync(join(process.env.ONEVISIT_TEST_LOGS!, `${test.name}.log`), 'utf8')
       .split('\n')
       .filter((line) => line.includes(instance.slice('urn:uuid:'.length)) && line.includes('request failed'));
-  await eventually('it is logged', () => logged().length > 0);
+  await until('it is logged', () => logged().length > 0);
   const [line] = logged();
   t.match(JSON.parse(line!), {
     code: 'internal-error',

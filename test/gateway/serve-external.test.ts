@@ -6,9 +6,8 @@ import { homeKeyFiles, makeMissingKeys, readLogKey } from '../../src/base/keys.t
 import { personaCitizens } from '../../src/sandbox/personas.ts';
 import { addClient } from '../../src/identity/departments-and-clients.ts';
 import { runProgram, type RunningCommand } from '../helpers/command.ts';
-import { eventually } from '../helpers/database-away.ts';
+import { until } from '../helpers/until.ts';
 import { askSandbox, startServe } from '../helpers/sandbox.ts';
-import { until } from '../helpers/log.ts';
 import { checkAuditLog } from '../helpers/check-audit-log.ts';
 import { createDatabase } from '../helpers/database.ts';
 import { actor } from '../helpers/keys.ts';
@@ -93,14 +92,14 @@ await t.test('finishes an exchange in work before it stops', async (t) => {
   const blocker = await test.pool.connect();
   await blocker.query('begin; lock table store.citizens in access exclusive mode');
   const asked = ask(gateway.baseUrl);
-  await eventually('the read waits for the table', async () => {
+  await until('the read waits for the table', async () => {
     const { rows } = await test.pool.query<{ waiting: number }>(
       'select count(*)::int as waiting from pg_locks where not granted and database = (select oid from pg_database where datname = current_database())',
     );
     return rows[0]!.waiting > 0;
   });
   gateway.child.kill('SIGTERM');
-  await eventually('the gateway takes nothing new', async () => {
+  await until('the gateway takes nothing new', async () => {
     const answer = await fetch(`${gateway.opsUrl}/readyz`).catch(() => null);
     return answer?.status !== 200;
   });

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { personaCitizens } from '../../src/sandbox/personas.ts';
 import { runCommand, runProgram } from '../helpers/command.ts';
-import { eventually } from '../helpers/database-away.ts';
+import { until } from '../helpers/until.ts';
 import {
   askSandbox,
   createHome,
@@ -100,7 +100,7 @@ await t.test('a newcomer starts it, and the line that it prints works as pasted'
 
   entriesBefore = await newestEntry();
   sandbox.child.kill('SIGTERM');
-  await eventually('readiness says no', async () => (await fetch(`${baseUrl}/readyz`)).status === 503);
+  await until('readiness says no', async () => (await fetch(`${baseUrl}/readyz`)).status === 503);
   t.equal((await fetch(`${baseUrl}/livez`)).status, 200, 'while it still answers');
   const { code, stdout, stderr } = await sandbox.ended;
   t.same({ code, stderr }, { code: 0, stderr: '' });

@@ -1,9 +1,11 @@
 import type { LightMyRequestResponse } from 'fastify';
 import t, { type Test } from 'tap';
 import { personaCitizens } from '../../src/sandbox/personas.ts';
-import { eventually, takeAway } from '../helpers/database-away.ts';
+import { takeAway } from '../helpers/database-away.ts';
+import { until } from '../helpers/until.ts';
 import { checkAuditLog } from '../helpers/check-audit-log.ts';
 import { startGateway } from '../helpers/gateway.ts';
+import { countEntries } from '../helpers/log.ts';
 
 const { id, name } = personaCitizens[0]!;
 const request = { id, fields: ['name'] };
@@ -41,15 +43,10 @@ async function search(token: string): Promise<LightMyRequestResponse> {
   });
 }
 
-async function countEntries(): Promise<number> {
-  const { rows } = await test.pool.query<{ count: number }>('select count(*)::int as count from audit.entry');
-  return rows[0]!.count;
-}
-
 await t.test('refuses while the store is away, and resumes by itself when it is back', async (t) => {
   const auditor = await test.token('audit-office', ['audit']);
   t.equal((await test.read('citizens', request)).statusCode, 200);
-  const entriesBefore = await countEntries();
+  const entriesBefore = await countEntries(test);
 
   const bringBack = await takeAway(test);
   isAway(t, await test.read('citizens', request), ['store-unavailable']);
@@ -65,7 +62,7 @@ await t.test('refuses while the store is away, and resumes by itself when it is 
   );
 
   await bringBack();
-  await eventually('reads are answered again', async () => {
+  await until('reads are answered again', async () => {
     return (await test.read('citizens', request)).statusCode === 200;
   });
   t.same((await test.read('citizens', request)).json(), { name });
@@ -82,7 +79,7 @@ await t.test('follows grants again after the store was away', async (t) => {
   const bringBack = await takeAway(test);
   isAway(t, await test.read('citizens', request), ['store-unavailable']);
   await bringBack();
-  await eventually('the store is back', async () => (await test.gateway.readiness()).ready);
+  await until('the store is back', async () => (await test.gateway.readiness()).ready);
   const grant = (status: string): Promise<unknown> =>
     test.pool.query(
       "update registry.grant set status = $1 where consumer = 'civil-affairs' and dataset = 'citizens'",
@@ -93,28 +90,28 @@ await t.test('follows grants again after the store was away', async (t) => {
   await grant('revoked');
   await test.token('taxation');
   t.ok((await bumped()) > version, 'a new client is known at once');
-  await eventually('the grant is gone', async () => {
+  await until('the grant is gone', async () => {
     return (await test.read('citizens', request)).statusCode === 403;
   });
   await grant('active');
   await test.token('human-resources');
-  await eventually('the grant is back', async () => {
+  await until('the grant is back', async () => {
     return (await test.read('citizens', request)).statusCode === 200;
   });
   await checkAuditLog(t, test);
 });
 
 await t.test('releases nothing that can not be entered', async (t) => {
-  const entriesBefore = await countEntries();
+  const entriesBefore = await countEntries(test);
   const append = 'function audit.append(bigint, bytea[], bytea[])';
   await test.pool.query(`revoke execute on ${append} from onevisit_gateway, public`);
   isAway(t, await test.read('citizens', request), ['audit-unavailable']);
   isAway(t, await test.read('enterprises', { id: 'X' }), ['audit-unavailable']);
   isAway(t, await search(await test.token('audit-office', ['audit'])), ['audit-unavailable']);
-  t.equal(await countEntries(), entriesBefore);
+  t.equal(await countEntries(test), entriesBefore);
 
   await test.pool.query(`grant execute on ${append} to onevisit_gateway`);
-  await eventually('reads are answered again', async () => {
+  await until('reads are answered again', async () => {
     return (await test.read('citizens', request)).statusCode === 200;
   });
   await checkAuditLog(t, test);

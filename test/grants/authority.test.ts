@@ -8,7 +8,8 @@ import { followAuthority, type AuthorityView } from '../../src/grants/authority.
 import { addGrant, revokeGrant } from '../../src/grants/administer-grants.ts';
 import { addPurpose } from '../../src/grants/purposes.ts';
 import { addClient, revokeClient } from '../../src/identity/departments-and-clients.ts';
-import { killSessions, until } from '../helpers/log.ts';
+import { killSessions } from '../helpers/log.ts';
+import { until } from '../helpers/until.ts';
 import { checkAuditLog } from '../helpers/check-audit-log.ts';
 import { createDatabase } from '../helpers/database.ts';
 import { actor } from '../helpers/keys.ts';

@@ -4,6 +4,7 @@ import { addPurpose, listPurposes, type PurposeSummary } from '../../src/grants/
 import { checkAuditLog } from '../helpers/check-audit-log.ts';
 import { createDatabase } from '../helpers/database.ts';
 import { actor } from '../helpers/keys.ts';
+import { countEntries } from '../helpers/log.ts';
 
 const test = await createDatabase(t);
 const { database } = test;
@@ -15,11 +16,6 @@ const purpose: PurposeSummary = {
   requires: ['official', 'case', 'official'],
   confidential_days: 30,
 };
-
-async function countEntries(): Promise<number> {
-  const { rows } = await test.pool.query<{ count: number }>('select count(*) as count from audit.entry');
-  return rows[0]!.count;
-}
 
 await t.test('registers a purpose and its entry together', async (t) => {
   await addPurpose(database, { client: 'c', consumer: 'data-bureau' }, purpose);
@@ -65,12 +61,12 @@ const refusals: [string, Partial<PurposeSummary>, RegExp][] = [
 ];
 for (const [what, change, message] of refusals)
   await t.test(`refuses a purpose with ${what}`, async (t) => {
-    const before = await countEntries();
+    const before = await countEntries(test);
     await t.rejects(addPurpose(database, actor, { ...purpose, ...change }), {
       name: UserError.name,
       message,
     });
-    t.equal(await countEntries(), before);
+    t.equal(await countEntries(test), before);
     t.notOk((await listPurposes(database)).some(({ code }) => code === 'new'));
   });
 

@@ -1,3 +1,4 @@
+/** For tests of migrations: a database as it was before one of them. */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { sql } from 'kysely';

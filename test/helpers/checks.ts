@@ -1,7 +1,9 @@
+/** For tests of answers: the form of a problem, and what a refusal leaves in the log. */
 import type { LightMyRequestResponse } from 'fastify';
 import type { Test } from 'tap';
 import type { TestGateway } from './gateway.ts';
 import { issuer } from './keys.ts';
+import { countEntries } from './log.ts';
 
 /** An id that is well formed and in no register. */
 export const absentCitizen = '999901199001010096';
@@ -86,11 +88,6 @@ export async function checkLeaf(t: Test, test: TestGateway, response: LightMyReq
     [Number(response.headers['exchange-entry'])],
   );
   t.equal(response.headers['exchange-leaf'], rows[0]?.leaf);
-}
-
-export async function countEntries({ pool }: TestGateway): Promise<number> {
-  const { rows } = await pool.query<{ count: number }>('select count(*)::int as count from audit.entry');
-  return rows[0]!.count;
 }
 
 /** Checks that a fault beside an exchange is answered with an id alone, and that the log stays as it is. */

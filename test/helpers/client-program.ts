@@ -1,3 +1,6 @@
+/**
+ * For tests of the OpenAPI documents: the TypeScript program of an integrator, and programs with mistakes.
+ */
 import type { Document } from './openapi-document.ts';
 
 /** Who asks for a dataset, and for whose record. */

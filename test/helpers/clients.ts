@@ -1,3 +1,4 @@
+/** For tests of tokens: a gateway's new clients, and how they ask for a token. */
 import type { FastifyInstance, LightMyRequestResponse } from 'fastify';
 import { addClient } from '../../src/identity/departments-and-clients.ts';
 import type { TestGateway } from './gateway.ts';

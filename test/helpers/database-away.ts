@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+/** For tests without a database: makes one unreachable and brings it back. */
 import type { TestDatabase } from './database.ts';
 import { runOnServer } from './server.ts';
 
@@ -13,17 +13,4 @@ export async function takeAway({ name, adminUrl }: TestDatabase): Promise<() => 
     `select pg_terminate_backend(pid) from pg_stat_activity where datname = '${name}'`,
   ]);
   return () => runOnServer(adminUrl, [`alter database ${name} allow_connections true`]);
-}
-
-/** Waits until something is so. @throws when it does not become so within the seconds */
-export async function eventually(
-  what: string,
-  isSo: () => Promise<boolean> | boolean,
-  seconds = 30,
-): Promise<void> {
-  const end = Date.now() + seconds * 1000;
-  while (!(await isSo())) {
-    if (Date.now() > end) throw new Error(`not within ${seconds} s: ${what}`);
-    await sleep(20);
-  }
 }

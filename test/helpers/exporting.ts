@@ -1,7 +1,6 @@
+/** For tests of the export: how it is asked for, and its lines. */
 import type { LightMyRequestResponse } from 'fastify';
 import type { TestGateway } from './gateway.ts';
-
-/** What tests of the export share. */
 
 export interface ExportLine {
   export?: { format: string; filter: Record<string, unknown>; below: number; checkpoint: string };

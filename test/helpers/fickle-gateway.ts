@@ -1,3 +1,4 @@
+/** For tests of clients: a gateway that refuses now and then. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';

@@ -1,3 +1,4 @@
+/** For tests of loading: files of records, and how they are read back. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'csv-parse/sync';
@@ -7,8 +8,6 @@ import { residentIdCheck } from '../../src/catalogue/formats.ts';
 import { loadCsv, type LoadResult } from '../../src/records/load.ts';
 import type { TestDatabase } from './database.ts';
 import { actor } from './keys.ts';
-
-/** What tests of loading share. */
 
 const catalogue = loadCatalogue();
 export const citizens = catalogue.findNewest('citizens')!;

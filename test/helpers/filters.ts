@@ -1,10 +1,9 @@
+/** For tests of the search: filters made at random, and what they should find. */
 import fc from 'fast-check';
 import type { EntryFilter, Visibility } from '../../src/audit/search/filter.ts';
 import { personaCitizens, personaEnterprises } from '../../src/sandbox/personas.ts';
 import type { TestGateway } from './gateway.ts';
-import { until } from './log.ts';
-
-/** What tests of filters share: exchanges, what filters mean, and filters made up. */
+import { until } from './until.ts';
 
 export const traces = ['0af7651916cd43dd8448eb211c80319c', '4bf92f3577b34da6a3ce929d0e0e4736'];
 const [ada, bob] = personaCitizens.map(({ id }) => id) as [string, string];

@@ -1,10 +1,9 @@
+/** For tests of grants and purposes: departments that apply, approve and end. */
 import { randomUUID } from 'node:crypto';
 import type { LightMyRequestResponse } from 'fastify';
 import type { Test } from 'tap';
 import { createJudge, type Document, type Judge } from './openapi-document.ts';
 import { startGateway, type TestGateway } from './gateway.ts';
-
-/** What tests of the routes by which departments govern share. */
 
 export interface GrantBody {
   id: string;

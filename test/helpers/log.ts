@@ -1,13 +1,12 @@
+/** For tests of the audit log: entries, an appender, locks, and sessions that are killed. */
 import { randomUUID } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import type { Test } from 'tap';
 import { openAppender, type Appender } from '../../src/audit/append.ts';
 import { encodeEntry, type Entry, type Leaf } from '../../src/audit/entry.ts';
 import { connectionConfig } from '../../src/db/connection.ts';
 import type { TestDatabase } from './database.ts';
-
-/** What tests of the audit log share. */
+import { until } from './until.ts';
 
 export function newLeaf(more: Partial<Entry> = {}): Leaf {
   return encodeEntry({ kind: 'exchange', id: randomUUID(), time: new Date(), outcome: 'refused', ...more });
@@ -31,7 +30,7 @@ export async function readVersion({ pool }: TestDatabase): Promise<number> {
 }
 
 /** The number of entries, which in a log without gaps is the next index. */
-export async function countEntries({ pool }: TestDatabase): Promise<number> {
+export async function countEntries({ pool }: Pick<TestDatabase, 'pool'>): Promise<number> {
   const { rows } = await pool.query<{ count: number }>('select count(*) as count from audit.entry');
   return rows[0]!.count;
 }
@@ -71,19 +70,6 @@ export async function holdLock(
       await client.query('commit');
     },
   };
-}
-
-/** Asks until the answer is yes. @throws when it never is */
-export async function until(
-  what: string,
-  holds: () => Promise<boolean> | boolean,
-  withinMs = 15_000,
-): Promise<void> {
-  const deadlineMs = Date.now() + withinMs;
-  while (!(await holds())) {
-    if (Date.now() > deadlineMs) throw new Error(`waited in vain: ${what}`);
-    await sleep(20);
-  }
 }
 
 /** Waits until a session of the name waits for a lock. */

@@ -1,3 +1,4 @@
+/** For tests of sealed entries: opens them as the audit office does. */
 import type pg from 'pg';
 import { openSeal as open, unwrapDataKey, type WrappedKey } from '../../src/audit/sealing/open.ts';
 import { auditOfficeKeys } from './keys.ts';

@@ -1,3 +1,4 @@
+/** For tests of hints: a year of exchanges without anything that is odd. */
 import type { Fact } from '../../src/audit/hints/tallies.ts';
 import { createOfficeHours } from '../../src/base/office-hours.ts';
 

@@ -1,3 +1,4 @@
+/** For test runs: what must be in no log, and the search for it. */
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { personaCitizens, personaEnterprises, personas } from '../../src/sandbox/personas.ts';

@@ -1,3 +1,6 @@
+/**
+ * For tests of generated clients: an integrator's TypeScript project, its compiler, and programs that run to their end.
+ */
 import { execFile } from 'node:child_process';
 import { symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -19,8 +22,7 @@ export interface ProgramEnd {
 }
 
 /**
- * Runs a program to its end, with these variables and no others beside PATH and HOME; and without what tap has every
- * Node preload, with which the compiler does not start.
+ * Runs a program to its end, with these variables and no others beside PATH and HOME.
  */
 export function runProgram(
   program: string,
@@ -29,12 +31,8 @@ export function runProgram(
 ): Promise<ProgramEnd> {
   const { PATH = '', HOME = '' } = process.env;
   return new Promise((resolve) => {
-    execFile(
-      'env',
-      ['-u', 'NODE_OPTIONS', program, ...args],
-      { cwd, env: { PATH, HOME, ...env }, timeout: 120_000 },
-      (error, stdout, stderr) =>
-        resolve({ code: error === null ? 0 : (error.code ?? 'killed'), stdout, stderr }),
+    execFile(program, args, { cwd, env: { PATH, HOME, ...env }, timeout: 120_000 }, (error, stdout, stderr) =>
+      resolve({ code: error === null ? 0 : (error.code ?? 'killed'), stdout, stderr }),
     );
   });
 }

@@ -1,3 +1,4 @@
+/** For tests of checkpoints: a log that is published in parts. */
 import type { Test } from 'tap';
 import { checkpointFile, type CheckpointFile } from '../../src/audit/publishing/checkpoint-file.ts';
 import { openLogKeys } from '../../src/audit/log-keys.ts';
@@ -6,7 +7,8 @@ import { verifierOf } from '../../src/transparency/node/sign.ts';
 import { openDatabase } from '../../src/db/database.ts';
 import { createDatabase, type TestDatabase } from './database.ts';
 import { keys, logOrigin } from './keys.ts';
-import { fillTo, until } from './log.ts';
+import { fillTo } from './log.ts';
+import { until } from './until.ts';
 
 export const verifiers = [verifierOf(logOrigin, keys.log)];
 

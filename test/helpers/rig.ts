@@ -1,3 +1,4 @@
+/** For stress tests and benchmarks: a PostgreSQL of their own with gateway processes on it. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,10 +1,9 @@
+/** For tests of the search: auditors, and how they ask. */
 import type { LightMyRequestResponse } from 'fastify';
 import { addClient } from '../../src/identity/departments-and-clients.ts';
 import { tokenFrom } from './clients.ts';
 import type { TestGateway } from './gateway.ts';
 import { actor } from './keys.ts';
-
-/** What tests of the search in the audit log share. */
 
 export interface FoundItem {
   index: number;

@@ -1,3 +1,4 @@
+/** For tests of witnesses: one that listens on a port of its own. */
 import { generateKeyPairSync } from 'node:crypto';
 import type { Test } from 'tap';
 import type { Verifier } from '../../src/transparency/note.ts';

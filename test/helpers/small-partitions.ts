@@ -1,3 +1,4 @@
+/** For tests of large logs: partitions that a test can fill. */
 import type { Entry } from '../../src/audit/entry.ts';
 import type { TestDatabase } from './database.ts';
 import { newLeaf, readVersion } from './log.ts';

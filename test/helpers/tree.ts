@@ -1,3 +1,4 @@
+/** For tests of Merkle trees: the tiles of one that is in memory. */
 import { rootOf, type Hash } from '../../src/transparency/merkle.ts';
 import type { ReadTile } from '../../src/transparency/tiles.ts';
 

@@ -1,7 +1,8 @@
 import t from 'tap';
 import { buildApp, buildOperationsApp } from '../../src/gateway/app.ts';
 import { personas } from '../../src/sandbox/personas.ts';
-import { eventually, takeAway } from '../helpers/database-away.ts';
+import { takeAway } from '../helpers/database-away.ts';
+import { until } from '../helpers/until.ts';
 import { checkAuditLog } from '../helpers/check-audit-log.ts';
 import { startGateway, type TestGateway } from '../helpers/gateway.ts';
 
@@ -33,7 +34,7 @@ await t.test('lives and is ready', async (t) => {
   t.equal(live.statusCode, 200);
   t.same(live.json(), { status: 'live' });
   t.equal(live.headers['cache-control'], 'no-store');
-  await eventually('the search tables caught up', async () => (await readiness()).status === 200);
+  await until('the search tables caught up', async () => (await readiness()).status === 200);
   t.same(await readiness(), {
     status: 200,
     checks: { process: 'ok', database: 'ok', migrations: 'ok', audit_lag: 'ok', audit_log: 'ok' },
@@ -60,7 +61,7 @@ await t.test('counts exchanges by outcome and code, how long they took, and what
   t.ok(after.get(`onevisit_exchange_seconds_sum${labels}`)! > 0);
   // Six exchanges, and the data key to which their subjects are sealed.
   t.equal(counted('onevisit_append_batch_entries_sum'), 7);
-  await eventually('the index has caught up', async () => {
+  await until('the index has caught up', async () => {
     return (await samples()).get('onevisit_index_lag_entries') === 0;
   });
   t.ok(after.has('process_cpu_seconds_total'), 'what every Node process tells');
@@ -129,7 +130,7 @@ await t.test('lives on, and says what it can, while the database is away', async
   t.notOk(during.has('onevisit_index_lag_entries'), 'a lag that nobody knows is not given');
 
   await bringBack();
-  await eventually('the gateway is ready again', async () => (await readiness()).status === 200);
+  await until('the gateway is ready again', async () => (await readiness()).status === 200);
   t.ok((await samples()).has('onevisit_index_lag_entries'));
 });
 

@@ -20,7 +20,7 @@ import { readTreeState } from '../../src/audit/stored-log.ts';
 import { verifyLog } from '../../src/transparency/verify-log.ts';
 import { openDatabase } from '../../src/db/database.ts';
 import { homeKeyFiles, readLogKey } from '../../src/base/keys.ts';
-import { until } from '../helpers/log.ts';
+import { until } from '../helpers/until.ts';
 import { checkAuditLog } from '../helpers/check-audit-log.ts';
 import { logOrigin } from '../helpers/keys.ts';
 import { checkAnswers, openRig, requestRecord, type Answered } from '../helpers/rig.ts';

@@ -25,7 +25,8 @@ import { checkAuditLog } from '../../helpers/check-audit-log.ts';
 import { createDatabase } from '../../helpers/database.ts';
 import { startGateway } from '../../helpers/gateway.ts';
 import { actor, keys, logOrigin } from '../../helpers/keys.ts';
-import { connect, holdLock, until, untilBlocked } from '../../helpers/log.ts';
+import { connect, holdLock, untilBlocked } from '../../helpers/log.ts';
+import { until } from '../../helpers/until.ts';
 import { verifiers } from '../../helpers/published-log.ts';
 import { enter, makePartitionsSmall, small } from '../../helpers/small-partitions.ts';
 

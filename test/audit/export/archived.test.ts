@@ -12,7 +12,8 @@ import { startGateway } from '../../helpers/gateway.ts';
 import { actor, keys, logOrigin } from '../../helpers/keys.ts';
 import { askExport, indicesOf, linesOf } from '../../helpers/exporting.ts';
 import { untilIndexed } from '../../helpers/filters.ts';
-import { connect, until } from '../../helpers/log.ts';
+import { connect } from '../../helpers/log.ts';
+import { until } from '../../helpers/until.ts';
 import { verifiers } from '../../helpers/published-log.ts';
 import { enter, makePartitionsSmall, small } from '../../helpers/small-partitions.ts';
 

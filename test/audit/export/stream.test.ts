@@ -8,7 +8,8 @@ import { tokenFrom } from '../../helpers/clients.ts';
 import { startGateway } from '../../helpers/gateway.ts';
 import { actor } from '../../helpers/keys.ts';
 import { indicesOf, linesOf } from '../../helpers/exporting.ts';
-import { fillTo, until } from '../../helpers/log.ts';
+import { fillTo } from '../../helpers/log.ts';
+import { until } from '../../helpers/until.ts';
 
 const test = await startGateway(t);
 const entries = 24_000;

@@ -23,7 +23,8 @@ import { createDatabase, type TestDatabase } from '../../helpers/database.ts';
 import { startGateway } from '../../helpers/gateway.ts';
 import { actor, keys, logOrigin } from '../../helpers/keys.ts';
 import { serveWitness, type ServedWitness } from '../../helpers/served.ts';
-import { countEntries, fillTo, putBack, until } from '../../helpers/log.ts';
+import { countEntries, fillTo, putBack } from '../../helpers/log.ts';
+import { until } from '../../helpers/until.ts';
 import { verifiers } from '../../helpers/published-log.ts';
 
 interface Started {

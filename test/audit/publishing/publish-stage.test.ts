@@ -11,7 +11,8 @@ import { openDatabase } from '../../../src/db/database.ts';
 import { checkAuditLog } from '../../helpers/check-audit-log.ts';
 import { createDatabase, type TestDatabase } from '../../helpers/database.ts';
 import { keys, logOrigin } from '../../helpers/keys.ts';
-import { connect, fillTo, killSessions, newLeaf, until } from '../../helpers/log.ts';
+import { connect, fillTo, killSessions, newLeaf } from '../../helpers/log.ts';
+import { until } from '../../helpers/until.ts';
 import { signCheckpoint, verifierOf } from '../../../src/transparency/node/sign.ts';
 
 const verifier = verifierOf(logOrigin, keys.log);

@@ -14,8 +14,8 @@ import {
   newLeaf,
   readVersion,
   startAppender,
-  until,
 } from '../../helpers/log.ts';
+import { until } from '../../helpers/until.ts';
 
 const secrets = deriveLogSecrets(keys.logSecret);
 const ref = (id: string): string => subjectRef(secrets, 'citizens', id);

@@ -5,7 +5,8 @@ import { checkAuditLog } from '../../helpers/check-audit-log.ts';
 import { startGateway } from '../../helpers/gateway.ts';
 import { checkProblem } from '../../helpers/checks.ts';
 import { untilIndexed } from '../../helpers/filters.ts';
-import { connect, holdLock, logLocks, newLeaf, readVersion, until } from '../../helpers/log.ts';
+import { connect, holdLock, logLocks, newLeaf, readVersion } from '../../helpers/log.ts';
+import { until } from '../../helpers/until.ts';
 import { foundByPages, newAsker, search, type Page } from '../../helpers/search.ts';
 
 const test = await startGateway(t);

@@ -3,7 +3,8 @@ import { leafHash } from '../../../src/transparency/merkle.ts';
 import { verifyProof } from '../../../src/transparency/proof.ts';
 import { checkAuditLog } from '../../helpers/check-audit-log.ts';
 import { startGateway } from '../../helpers/gateway.ts';
-import { countEntries, until } from '../../helpers/log.ts';
+import { countEntries } from '../../helpers/log.ts';
+import { until } from '../../helpers/until.ts';
 import { verifiers } from '../../helpers/published-log.ts';
 
 const test = await startGateway(t);

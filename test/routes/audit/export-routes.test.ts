@@ -13,9 +13,9 @@ import {
   logLocks,
   newLeaf,
   readVersion,
-  until,
   untilBlocked,
 } from '../../helpers/log.ts';
+import { until } from '../../helpers/until.ts';
 import { verifiers } from '../../helpers/published-log.ts';
 
 const test = await startGateway(t);

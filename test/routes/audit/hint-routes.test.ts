@@ -18,7 +18,8 @@ import { openDatabase } from '../../../src/db/database.ts';
 import { checkProblem } from '../../helpers/checks.ts';
 import { checkAuditLog } from '../../helpers/check-audit-log.ts';
 import { startGateway } from '../../helpers/gateway.ts';
-import { holdLock, logLocks, newLeaf, readVersion, startAppender, until } from '../../helpers/log.ts';
+import { holdLock, logLocks, newLeaf, readVersion, startAppender } from '../../helpers/log.ts';
+import { until } from '../../helpers/until.ts';
 import { readLog } from '../../helpers/open-seal.ts';
 import { newAsker, type Asker } from '../../helpers/search.ts';
 

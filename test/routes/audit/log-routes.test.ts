@@ -11,7 +11,7 @@ import {
 import { checkAuditLog } from '../../helpers/check-audit-log.ts';
 import { startGateway } from '../../helpers/gateway.ts';
 import { keys, logOrigin } from '../../helpers/keys.ts';
-import { until } from '../../helpers/log.ts';
+import { until } from '../../helpers/until.ts';
 import { readLog, type LogEntry } from '../../helpers/open-seal.ts';
 import { verifierOf } from '../../../src/transparency/node/sign.ts';
 

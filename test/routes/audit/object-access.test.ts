@@ -3,7 +3,7 @@ import t from 'tap';
 import { personaCitizens, personaEnterprises } from '../../../src/sandbox/personas.ts';
 import { checkAuditLog } from '../../helpers/check-audit-log.ts';
 import { startGateway } from '../../helpers/gateway.ts';
-import { until } from '../../helpers/log.ts';
+import { until } from '../../helpers/until.ts';
 import { newAsker, type Asker } from '../../helpers/search.ts';
 
 /** Who may see which entry, by every way to it: what belongs to others is not there. */

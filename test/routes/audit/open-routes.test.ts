@@ -10,7 +10,8 @@ import { checkProblem } from '../../helpers/checks.ts';
 import { checkAuditLog } from '../../helpers/check-audit-log.ts';
 import { startGateway } from '../../helpers/gateway.ts';
 import { auditOfficeKeys } from '../../helpers/keys.ts';
-import { countEntries, until } from '../../helpers/log.ts';
+import { countEntries } from '../../helpers/log.ts';
+import { until } from '../../helpers/until.ts';
 
 interface Opened {
   index: number;

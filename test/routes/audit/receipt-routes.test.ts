@@ -5,7 +5,8 @@ import { verifyProof } from '../../../src/transparency/proof.ts';
 import { checkAuditLog } from '../../helpers/check-audit-log.ts';
 import { startGateway } from '../../helpers/gateway.ts';
 import { keys, logOrigin } from '../../helpers/keys.ts';
-import { connect, countEntries, until } from '../../helpers/log.ts';
+import { connect, countEntries } from '../../helpers/log.ts';
+import { until } from '../../helpers/until.ts';
 import { verifierOf } from '../../../src/transparency/node/sign.ts';
 
 const test = await startGateway(t);

@@ -6,7 +6,8 @@ import { personaCitizens, personaEnterprises } from '../../../src/sandbox/person
 import { checkAuditLog } from '../../helpers/check-audit-log.ts';
 import { startGateway } from '../../helpers/gateway.ts';
 import { keys } from '../../helpers/keys.ts';
-import { holdLock, logLocks, until } from '../../helpers/log.ts';
+import { holdLock, logLocks } from '../../helpers/log.ts';
+import { until } from '../../helpers/until.ts';
 import { found, foundByPages, newAsker, search, type FoundItem, type Page } from '../../helpers/search.ts';
 
 const test = await startGateway(t);

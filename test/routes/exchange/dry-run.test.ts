@@ -3,13 +3,8 @@ import t from 'tap';
 import { personaCitizens } from '../../../src/sandbox/personas.ts';
 import { checkAuditLog } from '../../helpers/check-audit-log.ts';
 import { startGateway, type AskOptions, type TestGateway } from '../../helpers/gateway.ts';
-import {
-  absentCitizen,
-  checkBeside,
-  checkProblem,
-  checkRefusal,
-  countEntries,
-} from '../../helpers/checks.ts';
+import { countEntries } from '../../helpers/log.ts';
+import { absentCitizen, checkBeside, checkProblem, checkRefusal } from '../../helpers/checks.ts';
 
 const [wife] = personaCitizens;
 const { id } = wife!;

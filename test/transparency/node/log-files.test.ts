@@ -10,7 +10,7 @@ import { runCommand } from '../../helpers/command.ts';
 import { checkAuditLog } from '../../helpers/check-audit-log.ts';
 import { startGateway } from '../../helpers/gateway.ts';
 import { keys, logOrigin } from '../../helpers/keys.ts';
-import { until } from '../../helpers/log.ts';
+import { until } from '../../helpers/until.ts';
 import { verifiers } from '../../helpers/published-log.ts';
 
 const test = await startGateway(t);
