@@ -175,3 +175,40 @@ await t.test('migrations stand by themselves', async (t) => {
   for (const name of readdirSync(folder))
     t.notMatch(readFileSync(join(folder, name), 'utf8'), /from '\.\.?\//, name);
 });
+
+/** Tables of texts and of made-up data, which are read line by line. */
+const tables = ['base/error-table.ts', 'sandbox/names.ts'];
+const maxFileLines = 250;
+const maxFunctionLines = 100;
+const longFunctionLines = 60;
+const maxLongFunctions = 10;
+
+/** The functions of a file that have a name, with how many lines each has. */
+function functionsOf(file: string): { name: string; lines: number }[] {
+  const lines = readFileSync(join(source, file), 'utf8').split('\n');
+  return lines.flatMap((line, first) => {
+    const [, indent, name] =
+      /^(\s*)(?:export )?(?:async )?(?:function\*? (\w+)|const \w+ = (?:async )?\()/.exec(line) ?? [];
+    if (indent === undefined || /[;}]$|=>$/.test(line)) return [];
+    const end = lines.findIndex(
+      (other, at) => at > first && new RegExp(`^${indent}[}\\])]`).test(other) && !/[{(]$/.test(other),
+    );
+    return [{ name: `${file} ${name ?? line.trim()}`, lines: end - first + 1 }];
+  });
+}
+
+await t.test('a person reads a function on a screen, and a file in one sitting', async (t) => {
+  const functions = files.flatMap(functionsOf);
+  const longer = (limit: number): string[] =>
+    functions.filter(({ lines }) => lines > limit).map(({ name, lines }) => `${name}: ${lines}`);
+  t.ok(functions.length > files.length, 'functions are found');
+  t.same(longer(maxFunctionLines), []);
+  t.ok(
+    longer(longFunctionLines).length <= maxLongFunctions,
+    `of more than ${longFunctionLines} lines: ${longer(longFunctionLines).join(', ')}`,
+  );
+  const long = files.filter(
+    (file) => readFileSync(join(source, file), 'utf8').split('\n').length - 1 > maxFileLines,
+  );
+  t.same(long.sort(), tables);
+});

@@ -86,15 +86,7 @@ export async function openEmbedded(
       if (!owned || stopping) return;
       stopping = true;
       await restarting;
-      if (readPostmaster(data) === null) return;
-      await runAs(account, place, binaries.pg_ctl, [
-        'stop',
-        `--pgdata=${data}`,
-        '--mode=fast',
-        '--wait',
-        '--timeout=8',
-        '--silent',
-      ]);
+      await stopServer(server);
     },
   };
 }
@@ -106,6 +98,12 @@ interface Server {
   account: Account | null;
   secrets: Secrets;
   settings: Record<string, string>;
+}
+
+async function stopServer({ place, data, binaries, account }: Server): Promise<void> {
+  if (readPostmaster(data) === null) return;
+  const options = [`--pgdata=${data}`, '--mode=fast', '--wait', '--timeout=8', '--silent'];
+  await runAs(account, place, binaries.pg_ctl, ['stop', ...options]);
 }
 
 /** Connects to the server that runs on the data, or starts one; a server still dying is waited for. */

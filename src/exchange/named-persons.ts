@@ -1,6 +1,6 @@
 import type { Dataset } from '../catalogue/catalogue.ts';
 import { isCleanText } from '../http/headers.ts';
-import type { StoredRecord } from '../records/read.ts';
+import type { StoredRecord } from '../records/stored-record.ts';
 import type { Subject } from './operation.ts';
 
 /**

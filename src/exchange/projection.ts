@@ -1,6 +1,6 @@
 import type { Dataset } from '../catalogue/catalogue.ts';
 import { applyMask } from '../catalogue/mask.ts';
-import type { StoredRecord } from '../records/read.ts';
+import type { StoredRecord } from '../records/stored-record.ts';
 
 /** Picks of a record the fields that a decision released, in their order, masked where it says; for JSON. */
 export type Projection = (record: StoredRecord) => Record<string, unknown>;

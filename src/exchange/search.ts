@@ -1,7 +1,7 @@
 import type { Dataset, Field } from '../catalogue/catalogue.ts';
 import type { Fault } from '../base/errors.ts';
 import { isCleanText } from '../http/headers.ts';
-import type { StoredRecord } from '../records/read.ts';
+import type { StoredRecord } from '../records/stored-record.ts';
 import { leadOf, type Condition, type SearchPlace } from '../records/search.ts';
 import { batchLimit } from './batch.ts';
 import { fits, operatorFault, typeFault, type Scalar } from './claims.ts';

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { openLink } from '../db/connection.ts';
+import { openLink, type Link } from '../db/connection.ts';
 import { UserError } from '../base/errors.ts';
 import { type Text } from '../base/error-table.ts';
 import type { Client } from '../identity/clients.ts';
@@ -192,33 +192,8 @@ export async function followAuthority(pool: pg.Pool, listenConfig: pg.ClientConf
     }
   }
 
-  let heard = (): void => undefined;
-  const link = openLink(listenConfig, async (client) => {
-    client.on('notification', () => {
-      heard();
-      refresh().catch(() => undefined);
-    });
-    await client.query(`listen ${channel}`);
-  });
-  await testNotifications();
+  const link = await listen(pool, listenConfig, () => void refresh().catch(() => undefined));
   const timer = setInterval(() => void poll(), pollMs);
-
-  async function testNotifications(): Promise<void> {
-    await link.client();
-    const arrived = new Promise<boolean>((resolve) => {
-      const timeout = setTimeout(() => resolve(false), listenTestMs);
-      heard = () => {
-        clearTimeout(timeout);
-        resolve(true);
-      };
-    });
-    await pool.query(`notify ${channel}`);
-    if (await arrived) return;
-    await link.close();
-    throw new UserError(
-      'DATABASE_URL: notifications do not arrive: connect to PostgreSQL directly or through a pooler of sessions, not of transactions',
-    );
-  }
 
   return {
     current: () => authority,
@@ -228,4 +203,30 @@ export async function followAuthority(pool: pg.Pool, listenConfig: pg.ClientConf
       await link.close();
     },
   };
+}
+
+/**
+ * Listens for changes of the authority.
+ *
+ * @throws UserError when notifications don't arrive
+ */
+async function listen(pool: pg.Pool, config: pg.ClientConfig, onChange: () => void): Promise<Link> {
+  const first = Promise.withResolvers<boolean>();
+  const link = openLink(config, async (client) => {
+    client.on('notification', () => {
+      first.resolve(true);
+      onChange();
+    });
+    await client.query(`listen ${channel}`);
+  });
+  await link.client();
+  const timeout = setTimeout(() => first.resolve(false), listenTestMs);
+  await pool.query(`notify ${channel}`);
+  const arrived = await first.promise;
+  clearTimeout(timeout);
+  if (arrived) return link;
+  await link.close();
+  throw new UserError(
+    'DATABASE_URL: notifications do not arrive: connect to PostgreSQL directly or through a pooler of sessions, not of transactions',
+  );
 }

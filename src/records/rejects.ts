@@ -29,14 +29,11 @@ export function createRejectsWriter(file: string): RejectsWriter {
   let failure: UserError | null = null;
 
   async function writeRow(cells: readonly unknown[]): Promise<void> {
-    stream ??= await openStream(unfinished);
+    stream ??= (await open(unfinished, 'w', 0o600).catch(refuse))
+      .createWriteStream()
+      .on('error', (error) => (failure = unwritable(error)));
     if (failure !== null) throw failure;
     if (!stream.write(stringify([cells.map(writeCell)]))) await once(stream, 'drain');
-  }
-
-  async function openStream(target: string): Promise<WriteStream> {
-    const handle = await open(target, 'w', 0o600).catch(refuse);
-    return handle.createWriteStream().on('error', (error) => (failure = unwritable(error)));
   }
 
   function unwritable(error: unknown): UserError {

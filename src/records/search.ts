@@ -3,7 +3,7 @@ import { relationOf } from '../catalogue/relations.ts';
 import { isDataError, isServerError } from '../db/connection.ts';
 import { quoteIdentifier } from '../db/identifier.ts';
 import { asStoreUnavailable, ProblemError } from '../base/errors.ts';
-import { columnsOf, type Readable, type StoredRecord } from './read.ts';
+import { columnsOf, type Readable, type StoredRecord } from './stored-record.ts';
 
 /** What must hold of a field. */
 export interface Condition {

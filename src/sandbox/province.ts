@@ -1,7 +1,16 @@
 import * as names from './names.ts';
 import { personaCitizens, personaEnterprises, type Citizen, type Enterprise } from './personas.ts';
-import { chance, int, permutationOf, permute, pick, randomOf } from './random.ts';
-import type { Permutation, Random } from './random.ts';
+import {
+  chance,
+  int,
+  permutationOf,
+  permute,
+  pick,
+  randomOf,
+  type Permutation,
+  type Random,
+} from './random.ts';
+import { maritalStatus, member, letSomeDie, type Member } from './member.ts';
 
 export type { Citizen, Enterprise };
 
@@ -14,29 +23,6 @@ export interface Province {
 }
 
 const streams = { household: 1, mix: 2, residentIds: 3, enterprise: 4, organisations: 5, occupation: 6 };
-
-interface Member {
-  sex: 'male' | 'female';
-  surname: string;
-  /** Whole years on the reference date, whether alive or not. */
-  age: number;
-  status: 'single' | 'divorced' | null;
-  /** Whoever is or was married to a member; then the status follows from who has died. */
-  spouse: Member | null;
-  /** Days before the reference date. */
-  diedDaysAgo: number | null;
-}
-
-function member(random: Random, age: number, sex?: 'male' | 'female', surname?: string): Member {
-  return {
-    sex: sex ?? (chance(random, 0.51) ? 'male' : 'female'),
-    surname: surname ?? names.surname(random),
-    age,
-    status: 'single',
-    spouse: null,
-    diedDaysAgo: null,
-  };
-}
 
 function couple(random: Random, wifeAge: number, husbandSurname?: string): [Member, Member] {
   const man = member(random, Math.max(22, wifeAge + int(random, -3, 6)), 'male', husbandSurname);
@@ -174,25 +160,11 @@ export function household(layout: Layout, index: number): Citizen[] {
       address_detail: home,
       region_code: region.code,
       mobile_phone: one.diedDaysAgo === null ? names.phone(random, one.age) : null,
-      marital_status: enterpriseStatus(one),
+      marital_status: maritalStatus(one),
       deceased_on: one.diedDaysAgo === null ? null : names.dateOf(names.referenceDay - one.diedDaysAgo),
       occupation: names.occupation(work, one.age),
     };
   });
-}
-
-/** Nobody dies before the youngest of the household is born or before the couples of it can have married. */
-function letSomeDie(random: Random, members: Member[]): void {
-  const years = Math.min(15, ...members.map((one) => (one.spouse ? one.age - 22 : one.age)));
-  for (const one of members) {
-    const risk = one.age < 50 ? 0.003 : one.age < 65 ? 0.02 : one.age < 80 ? 0.1 : 0.35;
-    if (years > 0 && chance(random, risk)) one.diedDaysAgo ??= int(random, 1, years * 365 - 1);
-  }
-}
-
-function enterpriseStatus({ status, spouse, diedDaysAgo }: Member): Citizen['marital_status'] {
-  if (!spouse) return status;
-  return spouse.diedDaysAgo !== null && spouse.diedDaysAgo > (diedDaysAgo ?? 0) ? 'widowed' : 'married';
 }
 
 /** The generated enterprise with this index, represented by a living adult whom the layout's register has. */

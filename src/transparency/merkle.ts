@@ -191,8 +191,9 @@ function half(n: number): number {
   return Math.floor(n / 2);
 }
 
-function isIndex(n: number): boolean {
-  return Number.isSafeInteger(n) && n >= 0;
+/** Whether a value can be an index of a log, or a number of entries. */
+export function isIndex(n: unknown): n is number {
+  return Number.isSafeInteger(n) && (n as number) >= 0;
 }
 
 function isHash(bytes: Uint8Array): boolean {

@@ -39,32 +39,13 @@ export function createWitness(options: WitnessOptions): Witness {
   const told = new Set<string>();
 
   async function addCheckpoint(body: string): Promise<WitnessAnswer> {
-    let asked: ReturnType<typeof parseAddCheckpoint>;
-    let origin: string;
-    try {
-      asked = parseAddCheckpoint(body);
-      origin = parseCheckpoint(parseNote(asked.note).text).origin;
-    } catch (error) {
-      return refuseNote(400, error);
-    }
-    const keys = logs.filter((log) => log.name === origin);
-    if (keys.length === 0) return refuse(404, 'this witness does not follow that log');
-    let checkpoint: Checkpoint;
-    try {
-      checkpoint = openCheckpoint(asked.note, keys);
-    } catch (error) {
-      return refuseNote(403, error);
-    }
-    if (checkpoint.size === 0 && !equalHashes(checkpoint.root, emptyRoot))
-      return refuse(400, 'a log without entries has another root');
-    if (asked.oldSize > checkpoint.size)
-      return refuse(400, 'the old size is larger than that of the checkpoint');
-    return advance({ ...asked, note: withoutOthers(asked.note, keys) }, checkpoint);
+    const read = readRequest(body, logs);
+    return 'status' in read ? read : advance(read.request, read.checkpoint);
   }
 
   /** Holds the checkpoint against the last one, and takes its place; where another was first, once more. */
   async function advance(
-    { oldSize, proof, note }: { oldSize: number; proof: readonly Hash[]; note: string },
+    { oldSize, proof, note }: CheckpointRequest,
     checkpoint: Checkpoint,
   ): Promise<WitnessAnswer> {
     for (;;) {
@@ -88,7 +69,7 @@ export function createWitness(options: WitnessOptions): Witness {
     }
   }
 
-  /** Whoever shows a split view may do so again and again. */
+  /** A split view may be shown again and again. */
   function tellOnce(seen: string, other: string): void {
     if (told.has(other)) return;
     if (told.size < maxTold) told.add(other);
@@ -96,6 +77,41 @@ export function createWitness(options: WitnessOptions): Witness {
   }
 
   return { addCheckpoint };
+}
+
+interface CheckpointRequest {
+  oldSize: number;
+  proof: readonly Hash[];
+  /** With the signatures of the log's keys alone. */
+  note: string;
+}
+
+/** Reads add-checkpoint. Takes attacker-controlled input. @returns the answer that refuses it, where one does */
+function readRequest(
+  body: string,
+  logs: readonly Verifier[],
+): WitnessAnswer | { request: CheckpointRequest; checkpoint: Checkpoint } {
+  let request: ReturnType<typeof parseAddCheckpoint>;
+  let origin: string;
+  try {
+    request = parseAddCheckpoint(body);
+    origin = parseCheckpoint(parseNote(request.note).text).origin;
+  } catch (error) {
+    return refuseNote(400, error);
+  }
+  const keys = logs.filter((log) => log.name === origin);
+  if (keys.length === 0) return refuse(404, 'this witness does not follow that log');
+  let checkpoint: Checkpoint;
+  try {
+    checkpoint = openCheckpoint(request.note, keys);
+  } catch (error) {
+    return refuseNote(403, error);
+  }
+  if (checkpoint.size === 0 && !equalHashes(checkpoint.root, emptyRoot))
+    return refuse(400, 'a log without entries has another root');
+  if (request.oldSize > checkpoint.size)
+    return refuse(400, 'the old size is larger than that of the checkpoint');
+  return { request: { ...request, note: withoutOthers(request.note, keys) }, checkpoint };
 }
 
 /** The note with one signature of each of the log's keys, which were checked: others are anybody's, as many as fit. */

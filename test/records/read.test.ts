@@ -1,7 +1,8 @@
 import t from 'tap';
 import { connectionConfig, openLink } from '../../src/db/connection.ts';
 import { openDatabase } from '../../src/db/database.ts';
-import { createRecordReader, type Readable } from '../../src/records/read.ts';
+import { createRecordReader } from '../../src/records/read.ts';
+import { type Readable } from '../../src/records/stored-record.ts';
 import { createDatabase } from '../helpers/database.ts';
 
 const test = await createDatabase(t);

@@ -10,8 +10,9 @@ import {
   startChain,
   type Manifest,
 } from './manifest.ts';
-import { equalHashes, hashBytes, leafHash, verifyInclusion, type Hash } from '../../transparency/merkle.ts';
-import { decodeBase64, encodeBase64, NoteError, type Verifier } from '../../transparency/note.ts';
+import { equalHashes, leafHash, verifyInclusion, type Hash, isIndex } from '../../transparency/merkle.ts';
+import { encodeBase64, NoteError, type Verifier } from '../../transparency/note.ts';
+import { readHash } from './read-hash.ts';
 import type { Finding } from '../../transparency/verify-log.ts';
 
 export interface ExportVerdict {
@@ -231,23 +232,4 @@ function canonical(value: unknown): string | null {
   } catch {
     return null;
   }
-}
-
-/** Neighbours share most hashes of their proofs: each is read once. */
-const hashesRead = new Map<string, Hash>();
-const maxHashesRead = 4096;
-
-function readHash(text: unknown): Hash | null {
-  if (typeof text !== 'string') return null;
-  const known = hashesRead.get(text);
-  if (known !== undefined) return known;
-  const bytes = decodeBase64(text);
-  if (bytes?.length !== hashBytes) return null;
-  if (hashesRead.size >= maxHashesRead) hashesRead.clear();
-  hashesRead.set(text, bytes);
-  return bytes;
-}
-
-function isIndex(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= 0;
 }

@@ -41,7 +41,7 @@ export function openContinuity(keys: LogKeys, fileOf: (verifier: Verifier) => Ch
       );
     if (last === null) return;
     if (kept?.size === size && equalHashes(kept.root, last.root)) return;
-    const note = open(last.note, `the checkpoint of ${size} entries in the database`);
+    const note = open(last.note, `the checkpoint of ${size} entries in the database`, keys.all());
     if (note.size !== size || !equalHashes(note.root, last.root))
       throw new LogFaultError(`the checkpoint of ${size} entries was altered: its note says something else`);
     if (kept !== null) await requireRoot(kept, read, `in ${file.path}`);
@@ -61,15 +61,6 @@ export function openContinuity(keys: LogKeys, fileOf: (verifier: Verifier) => Ch
     return kept.toSorted((a, b) => b.size - a.size)[0] ?? null;
   }
 
-  function open(note: string, what: string, verifiers = keys.all()): Checkpoint {
-    try {
-      return openCheckpoint(note, verifiers);
-    } catch (error) {
-      if (!(error instanceof NoteError)) throw error;
-      throw new LogFaultError(`${what} is no checkpoint of this log: ${error.message}`);
-    }
-  }
-
   function keep(checkpoint: PublishedCheckpoint): void {
     if (checkpoint.size <= (kept?.size ?? 0)) return;
     kept = { origin, size: checkpoint.size, root: checkpoint.root };
@@ -83,6 +74,16 @@ export function openContinuity(keys: LogKeys, fileOf: (verifier: Verifier) => Ch
   }
 
   return { check, keep, flush };
+}
+
+/** @throws LogFaultError when it is no checkpoint that one of the keys has signed */
+function open(note: string, what: string, verifiers: readonly Verifier[]): Checkpoint {
+  try {
+    return openCheckpoint(note, verifiers);
+  } catch (error) {
+    if (!(error instanceof NoteError)) throw error;
+    throw new LogFaultError(`${what} is no checkpoint of this log: ${error.message}`);
+  }
 }
 
 /** @throws LogFaultError when the first entries do not have the root of a checkpoint */

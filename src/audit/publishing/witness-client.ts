@@ -86,7 +86,7 @@ export function linkWitness(
       const answer = await ask(current);
       if (answer.status === 200) {
         seen = current.size;
-        return { note: current.note, line: readCosignature(current.note, answer.text) };
+        return { note: current.note, line: readCosignature({ verifier, note: current.note }, answer.text) };
       }
       if (answer.status === 422 && Math.min(seen, current.size) > 0)
         throw new WitnessObjectionError(
@@ -107,29 +107,7 @@ export function linkWitness(
     const oldSize = Math.min(seen, size);
     const proof =
       oldSize === 0 || oldSize === size ? [] : await proveConsistency(oldSize, size, tileReader(db, size));
-    return post(formatAddCheckpoint({ oldSize, proof, note }));
-  }
-
-  async function post(body: string): Promise<WitnessAnswer> {
-    try {
-      const response = await fetch(`${url}/add-checkpoint`, {
-        method: 'POST',
-        headers: { 'content-type': 'text/plain; charset=utf-8', 'accept-encoding': 'identity' },
-        body,
-        redirect: 'error',
-        signal: AbortSignal.timeout(timeoutMs),
-      });
-      const bytes = await readCapped(response, maxAnswerBytes);
-      if (bytes === null) throw new WitnessError('it answers more than a witness has to say');
-      const text = Buffer.from(bytes).toString();
-      return { status: response.status, type: response.headers.get('content-type') ?? '', text };
-    } catch (error) {
-      if (error instanceof WitnessError) throw error;
-      const { code } = (error as { cause?: { code?: unknown } }).cause ?? {};
-      throw new WitnessError(
-        `it can't be reached (${typeof code === 'string' ? code : (error as Error).name})`,
-      );
-    }
+    return post(url, formatAddCheckpoint({ oldSize, proof, note }));
   }
 
   /** A later checkpoint may have been published and shown meanwhile; if none was, the log lost its end. */
@@ -141,25 +119,49 @@ export function linkWitness(
     );
   }
 
-  function readSize({ type, text }: WitnessAnswer): number {
-    const size = Number(/^(0|[1-9]\d*)\n?$/.exec(text)?.[1]);
-    if (!type.startsWith(sizeType) || !Number.isSafeInteger(size))
-      throw new WitnessError('it answers 409 without its size');
-    return size;
-  }
-
-  /** Of what it answers, the signature that its key has made. @throws WitnessError when there is none that holds */
-  function readCosignature(note: string, lines: string): string {
-    try {
-      const own = parseSignatures(lines).filter((one) => one.name === name && one.keyId === verifier.keyId);
-      const line = own.map(formatSignature).join('');
-      if (openNote(note + line, [verifier]).signers.includes(verifier)) return line;
-    } catch (error) {
-      if (!(error instanceof NoteError)) throw error;
-      throw new WitnessError(`what it answers is no signature of its key: ${error.message}`);
-    }
-    throw new WitnessError('it has not signed');
-  }
-
   return { verifier, show };
+}
+
+async function post(url: string, body: string): Promise<WitnessAnswer> {
+  try {
+    const response = await fetch(`${url}/add-checkpoint`, {
+      method: 'POST',
+      headers: { 'content-type': 'text/plain; charset=utf-8', 'accept-encoding': 'identity' },
+      body,
+      redirect: 'error',
+      signal: AbortSignal.timeout(timeoutMs),
+    });
+    const bytes = await readCapped(response, maxAnswerBytes);
+    if (bytes === null) throw new WitnessError('it answers more than a witness has to say');
+    const text = Buffer.from(bytes).toString();
+    return { status: response.status, type: response.headers.get('content-type') ?? '', text };
+  } catch (error) {
+    if (error instanceof WitnessError) throw error;
+    const { code } = (error as { cause?: { code?: unknown } }).cause ?? {};
+    throw new WitnessError(
+      `it can't be reached (${typeof code === 'string' ? code : (error as Error).name})`,
+    );
+  }
+}
+
+function readSize({ type, text }: WitnessAnswer): number {
+  const size = Number(/^(0|[1-9]\d*)\n?$/.exec(text)?.[1]);
+  if (!type.startsWith(sizeType) || !Number.isSafeInteger(size))
+    throw new WitnessError('it answers 409 without its size');
+  return size;
+}
+
+/** Of what it answers, the signature that its key has made. @throws WitnessError when there is none that holds */
+function readCosignature({ verifier, note }: { verifier: Verifier; note: string }, lines: string): string {
+  try {
+    const own = parseSignatures(lines).filter(
+      (one) => one.name === verifier.name && one.keyId === verifier.keyId,
+    );
+    const line = own.map(formatSignature).join('');
+    if (openNote(note + line, [verifier]).signers.includes(verifier)) return line;
+  } catch (error) {
+    if (!(error instanceof NoteError)) throw error;
+    throw new WitnessError(`what it answers is no signature of its key: ${error.message}`);
+  }
+  throw new WitnessError('it has not signed');
 }
