@@ -7,6 +7,7 @@ import { enterAct, type Actor } from './act.ts';
 import type { Checkpoint } from '../transparency/checkpoint.ts';
 import { NoteError, type Verifier } from '../transparency/note.ts';
 import { signSuccession, verifierOf, type Signer } from '../transparency/node/sign.ts';
+import { nextIndex } from './next-index.ts';
 import { followSuccessions } from '../transparency/succession.ts';
 
 /** What came of it. */
@@ -58,9 +59,7 @@ export function reopenLog(
     // Nobody appends between the count and the entry that says it.
     await sql`select audit.lock_log()`.execute(transaction);
     const { rows } = await sql<{ entries: number }>`
-      select coalesce((select index + 1 from audit.entry order by index desc limit 1), 0) as entries`.execute(
-      transaction,
-    );
+      select ${sql.raw(nextIndex)} as entries`.execute(transaction);
     return enterAct(transaction, actor, {
       operation: 'log-reopen',
       details: {

@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { asStoreUnavailable, ProblemError } from '../base/errors.ts';
 import { hashBytes, type Hash } from '../transparency/merkle.ts';
+import { nextIndex } from './next-index.ts';
 import { levelWidth, tileRoot, tileWidth, type ReadTile, type Tile } from '../transparency/tiles.ts';
 
 // No statement here has a name: the plan of a named one is made when the log is small, and stays when it has grown.
@@ -45,7 +46,7 @@ export async function readTreeState(db: Queryable): Promise<TreeState> {
     note: string;
   }>({
     text: `
-      select coalesce((select index from audit.entry order by index desc limit 1) + 1, 0) as entries,
+      select ${nextIndex} as entries,
         c.size, c.root, c.note
       from (select) one
       left join (select size, root, note from audit.checkpoint order by size desc limit 1) c on true`,

@@ -16,7 +16,7 @@ const holdsId: Text = {
 };
 
 /** Reads a percent-encoded header: its text, null when it is absent or blank, and what is wrong with it. */
-export function readSaid(
+export function readRecordedHeader(
   headers: IncomingHttpHeaders,
   name: string,
   maxLength: number,
@@ -28,7 +28,7 @@ export function readSaid(
 }
 
 /** Checks a text of a body. @throws ProblemError invalid-request */
-export function checkSaid(pointer: string, text: string): void {
+export function checkRecordedText(pointer: string, text: string): void {
   if (mayHoldId(text)) throw invalidBody(pointer, holdsId);
   if (text.trim() === '' || !isCleanText(text))
     throw invalidBody(pointer, {

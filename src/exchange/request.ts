@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import { parse as parseSecurely } from 'secure-json-parse';
 import { isCalendarDate } from '../catalogue/formats.ts';
-import { readSaid } from '../catalogue/recorded-text.ts';
+import { readRecordedHeader } from '../catalogue/recorded-text.ts';
 import { ProblemError, type Fault } from '../base/errors.ts';
 import { type Text } from '../base/error-table.ts';
 import { maxCaseLength, maxOfficialLength, readTraceId } from '../http/headers.ts';
@@ -107,8 +107,8 @@ function readQuery(query: Record<string, unknown>): { fields?: string[] } {
 
 function readHeaders(headers: IncomingHttpHeaders): RequestHeaders {
   const purpose = headers['exchange-purpose'];
-  const caseNumber = readSaid(headers, 'exchange-case', maxCaseLength);
-  const official = readSaid(headers, 'exchange-official', maxOfficialLength);
+  const caseNumber = readRecordedHeader(headers, 'exchange-case', maxCaseLength);
+  const official = readRecordedHeader(headers, 'exchange-official', maxOfficialLength);
   const fault = caseNumber.fault ?? official.fault;
   return {
     purpose:

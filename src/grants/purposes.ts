@@ -29,14 +29,14 @@ export async function addPurpose(database: Database, actor: Actor, purpose: Purp
   const days = purpose.confidential_days;
   if (!Number.isInteger(days) || days < 0 || days > maxConfidentialDays)
     throw new UserError(`confidential days must be a whole number from 0 to ${maxConfidentialDays}`);
-  if ((await carryOut(database, actor, registration(purpose))) === null)
+  if ((await carryOut(database, actor, purposeAct(purpose))) === null)
     throw new UserError(`there is a purpose "${purpose.code}" already`);
 }
 
 export const maxConfidentialDays = 36_500;
 
 /** The act of registering a purpose. */
-export function registration({ code, title, legal_basis, requires, confidential_days }: PurposeSummary) {
+export function purposeAct({ code, title, legal_basis, requires, confidential_days }: PurposeSummary) {
   return {
     operation: 'purpose-add',
     purpose: code,

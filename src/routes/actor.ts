@@ -2,7 +2,7 @@ import type { FastifyRequest } from 'fastify';
 import type { Actor } from '../audit/act.ts';
 import type { Entry } from '../audit/entry.ts';
 import { ProblemError } from '../base/errors.ts';
-import { readSaid } from '../catalogue/recorded-text.ts';
+import { readRecordedHeader } from '../catalogue/recorded-text.ts';
 import { maxOfficialLength, readTraceId } from '../http/headers.ts';
 import type { AccessToken } from '../identity/access-token.ts';
 
@@ -15,7 +15,7 @@ export function readOfficial(request: FastifyRequest): string {
 
 /** The official for whom a request is made, where it names one. @throws ProblemError invalid-request */
 export function findOfficial(request: FastifyRequest): string | null {
-  const { text, fault } = readSaid(request.headers, 'exchange-official', maxOfficialLength);
+  const { text, fault } = readRecordedHeader(request.headers, 'exchange-official', maxOfficialLength);
   if (fault !== null) throw new ProblemError('invalid-request', { reason: fault });
   return text;
 }

@@ -3,7 +3,7 @@ import t, { type Test } from 'tap';
 import { encodeCarriedOut, type CarriedOutAct, type CarriedOutOperation } from '../../src/audit/act.ts';
 import { openDatabase } from '../../src/db/database.ts';
 import { carryOut, type Once } from '../../src/grants/carry-out.ts';
-import { registration } from '../../src/grants/purposes.ts';
+import { purposeAct } from '../../src/grants/purposes.ts';
 import { listActs, type GrantRow } from '../../src/grants/find-grants.ts';
 import { checkAuditLog } from '../helpers/check-audit-log.ts';
 import { createDatabase } from '../helpers/database.ts';
@@ -22,7 +22,7 @@ const onceOf = (key: string, request: string): Once => ({ key: digest(key), requ
 
 function purpose(code: string): CarriedOutAct {
   const title = { en: 'A purpose', zh: '用途' };
-  return registration({
+  return purposeAct({
     code,
     title,
     legal_basis: 'law',

@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import t from 'tap';
 import { appendStatement } from '../../src/audit/append.ts';
-import { keepCheckpoint, readFullTiles } from '../../src/audit/publishing/store-checkpoint.ts';
+import { storeCheckpoint, readFullTiles } from '../../src/audit/publishing/store-checkpoint.ts';
 import {
   findLastCheckpoint,
   readEntries,
@@ -170,7 +170,7 @@ await t.test(
     for (let time = 0; time < 7; time++) {
       await session.query('begin');
       const nodes = await planned(() =>
-        keepCheckpoint(
+        storeCheckpoint(
           session,
           { size, root: Buffer.alloc(32), note: 'a note' },
           { previousSize: from, successions: 0, tiles },

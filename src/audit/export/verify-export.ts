@@ -76,18 +76,18 @@ export async function verifyExport(
   for await (const line of lines) {
     number++;
     const members = readLine(line, number);
-    const as = (written: string): void => {
+    const expectText = (written: string): void => {
       if (written !== line)
         find(null, `line ${number} is not as an export has it: something was added to it`);
     };
     if ('export' in members) {
-      part = openPart(members.export, part, { number, verifiers, find, as });
+      part = openPart(members.export, part, { number, verifiers, find, expectText });
       sizes.push(part.checkpoint.size);
     } else if (part === null)
       throw new ExportFormatError('the first line is no header of an export: NDJSON is expected');
-    else if ('manifest' in members) checkPage(part, members, { verifiers, find, as });
+    else if ('manifest' in members) checkPage(part, members, { verifiers, find, expectText });
     else {
-      checkEntry(part, members, { number, find, as });
+      checkEntry(part, members, { number, find, expectText });
       entries++;
       if (entries % 1000 === 0) progress?.(entries);
     }
@@ -106,7 +106,7 @@ export async function verifyExport(
 
 type ReportFault = (index: number | null, what: string) => void;
 /** Holds a line against what it must be, byte by byte. */
-type As = (written: string) => void;
+type ExpectText = (written: string) => void;
 
 function readLine(line: string, number: number): Record<string, unknown> {
   try {
@@ -125,14 +125,14 @@ function openPart(
     number,
     verifiers,
     find,
-    as,
-  }: { number: number; verifiers: readonly Verifier[]; find: ReportFault; as: As },
+    expectText,
+  }: { number: number; verifiers: readonly Verifier[]; find: ReportFault; expectText: ExpectText },
 ): Part {
   const { format, filter: given, below, checkpoint: note } = (header ?? {}) as Record<string, unknown>;
   const filter = canonical(given);
   if (format !== exportFormat || !isIndex(below) || typeof note !== 'string' || filter === null)
     throw new ExportFormatError(`line ${number} is no header of ${exportFormat}`);
-  as(headerLine(filter, below, note));
+  expectText(headerLine(filter, below, note));
   const checkpoint = openCheckpoint(note, verifiers);
   if (before === null && below !== checkpoint.size)
     find(below, `the export begins below entry ${below}: it continues another, whose lines come first`);
@@ -159,16 +159,16 @@ function openPart(
 function checkEntry(
   part: Part,
   members: Record<string, unknown>,
-  { number, find, as }: { number: number; find: ReportFault; as: As },
+  { number, find, expectText }: { number: number; find: ReportFault; expectText: ExpectText },
 ): void {
-  const { index, leaf_hash: told, proof, entry } = members;
+  const { index, leaf_hash: leafHashText, proof, entry } = members;
   const bytes = canonical(entry);
   const hashes = Array.isArray(proof) ? proof.map(readHash) : [null];
   if (!isIndex(index) || bytes === null || hashes.includes(null))
     throw new ExportFormatError(`line ${number} is no entry with its index, leaf hash and proof`);
-  as(entryLine({ index, leafHash: String(told), proof: proof as string[] }, bytes));
+  expectText(entryLine({ index, leafHash: String(leafHashText), proof: proof as string[] }, bytes));
   const hash = leafHash(new TextEncoder().encode(bytes));
-  const stored = readHash(told);
+  const stored = readHash(leafHashText);
   if (stored === null || !equalHashes(hash, stored))
     find(index, `entry ${index} was altered: its bytes do not have the leaf hash beside them`);
   else if (!verifyInclusion(hashes as Hash[], { index, hash }, part.checkpoint))
@@ -188,13 +188,17 @@ function checkEntry(
 function checkPage(
   part: Part,
   { manifest: given, next }: Record<string, unknown>,
-  { verifiers, find, as }: { verifiers: readonly Verifier[]; find: ReportFault; as: As },
+  {
+    verifiers,
+    find,
+    expectText,
+  }: { verifiers: readonly Verifier[]; find: ReportFault; expectText: ExpectText },
 ): void {
-  const { note, ...told } = (given ?? {}) as Manifest & { note: unknown };
-  const from = isIndex(told.from) ? told.from : part.last;
+  const { note, ...manifest } = (given ?? {}) as Manifest & { note: unknown };
+  const from = isIndex(manifest.from) ? manifest.from : part.last;
   const range = `between ${from} and ${part.sinceIndex}`;
   try {
-    checkManifest(told, typeof note === 'string' ? note : '', {
+    checkManifest(manifest, typeof note === 'string' ? note : '', {
       origin: part.checkpoint.origin,
       verifiers,
     });
@@ -203,20 +207,23 @@ function checkPage(
     find(from, `the manifest of the entries ${range} does not hold: ${error.message}`);
   }
   const { checkpoint, chain } = part;
-  if (told.size !== checkpoint.size || told.root !== encodeBase64(checkpoint.root))
+  if (manifest.size !== checkpoint.size || manifest.root !== encodeBase64(checkpoint.root))
     find(from, `the manifest of the entries ${range} is of another checkpoint than the export`);
-  if (told.below !== part.below || told.filter_digest !== filterDigest(part.filter))
+  if (manifest.below !== part.below || manifest.filter_digest !== filterDigest(part.filter))
     find(from, `the manifest of the entries ${range} is of another filter or range than the export`);
-  if (told.count !== chain.count())
-    find(from, `of ${told.count} entries ${chain.count()} are here: a line ${range} was removed or added`);
-  else if (told.digest !== chain.digest())
+  if (manifest.count !== chain.count())
+    find(
+      from,
+      `of ${manifest.count} entries ${chain.count()} are here: a line ${range} was removed or added`,
+    );
+  else if (manifest.digest !== chain.digest())
     find(from, `an entry ${range} is not the one that the manifest was made of, or lines were moved`);
   if (from > part.last) find(from, `entry ${part.last} is beyond the manifest that follows it`);
   if (part.filter === '{}' && from < part.last) find(from, `${describeRange(from, part.last)} missing`);
-  part.ended = from <= told.archived;
+  part.ended = from <= manifest.archived;
   const cursor = typeof next === 'string' ? next : null;
   if (part.ended !== (cursor === null)) find(from, `the manifest of the entries ${range} was altered`);
-  as(manifestLine(told, String(note), cursor));
+  expectText(manifestLine(manifest, String(note), cursor));
   part.closedAt = from;
   part.sinceIndex = from;
   part.last = Math.min(part.last, from);

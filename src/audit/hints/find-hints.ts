@@ -5,6 +5,7 @@ import { watchAll } from './rules.ts';
 import type { Fact } from './tallies.ts';
 import { type Hint } from './watches.ts';
 import { type OfficeHours } from '../../base/office-hours.ts';
+import { nextIndex } from '../next-index.ts';
 
 /** Entries that one statement reads. */
 const stepEntries = 2000;
@@ -32,7 +33,7 @@ export async function findHints(
   { most = maxHintEntries, signal }: { most?: number; signal?: AbortSignal } = {},
 ): Promise<Hint[] | null> {
   const { rows } = await sql<Range & { entries: number; indexed: number }>`
-    select r.*, coalesce((select index + 1 from audit.entry order by index desc limit 1), 0) as entries,
+    select r.*, ${sql.raw(nextIndex)} as entries,
       audit.indexed() as indexed
     from (${rangeOf(span, null)}) r`.execute(database);
   const { consumer } = span;

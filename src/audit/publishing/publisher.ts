@@ -6,7 +6,7 @@ import { inTurn, rootFromTiles, tileWidth } from '../../transparency/tiles.ts';
 import type { LogKeys } from '../log-keys.ts';
 import { readLeafTiles, readTreeState, tileReader, type PublishedCheckpoint } from '../stored-log.ts';
 import { requireRoot, type Continuity } from './continuity.ts';
-import { keepCheckpoint, readFullTiles } from './store-checkpoint.ts';
+import { storeCheckpoint, readFullTiles } from './store-checkpoint.ts';
 
 /** Publishes one checkpoint after the other. */
 export interface Publisher {
@@ -82,7 +82,7 @@ export function createPublisher(
     if (objection() !== null) return null;
     signed = { origin, size, root };
     const checkpoint = { size, root, note: signCheckpoint(signed, key) };
-    await keepCheckpoint(client, checkpoint, {
+    await storeCheckpoint(client, checkpoint, {
       previousSize: from,
       successions,
       tiles: await readFullTiles({ from, size }, read),

@@ -43,7 +43,7 @@ export async function readFullTiles(
  * @param successions how many of the log's keys are known: a key that was succeeded meanwhile signs nothing
  * @throws pg.DatabaseError 23505 when another process was first
  */
-export async function keepCheckpoint(
+export async function storeCheckpoint(
   db: Queryable,
   { size, root, note }: PublishedCheckpoint,
   {

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { sql } from 'kysely';
 import type { Database } from '../../db/database.ts';
+import { nextIndex } from '../next-index.ts';
 import { rangeOf, type Range } from './filter.ts';
 
 /** Which exchanges count as a use: those of a dataset in one version, refused ones too. */
@@ -66,9 +67,7 @@ export async function countUses(
 /** Waits for the search tables to have what the log has now, and takes the steps itself where nobody else does. */
 async function indexLog(database: Database): Promise<void> {
   const { rows } = await sql<{ entries: number }>`
-    select coalesce((select index from audit.entry order by index desc limit 1) + 1, 0) as entries`.execute(
-    database,
-  );
+    select ${sql.raw(nextIndex)} as entries`.execute(database);
   for (let indexed = 0; indexed < rows[0]!.entries;) {
     const step = await sql<{ taken: number }>`
       select audit.index_entries(${indexStepEntries}) as taken`.execute(database);

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { nextIndex } from '../next-index.ts';
 import type pg from 'pg';
 
 /** The background stage that fills the search tables behind the log, in one process at a time. */
@@ -64,7 +65,7 @@ export function startIndexStage(pool: pg.Pool, onFailure: () => void): IndexStag
 export async function readIndexLag(pool: pg.Pool): Promise<{ entries: number; oldestSeconds: number }> {
   const { rows } = await pool.query<{ entries: number; oldest_seconds: number }>({
     text: `
-      select coalesce((select index from audit.entry order by index desc limit 1) + 1, 0) - w.mark as entries,
+      select ${nextIndex} - w.mark as entries,
         coalesce((select extract(epoch from now() - p.at) from audit.parsed p where p.index = w.mark), 0)::float8
           as oldest_seconds
       from (select audit.indexed() as mark) w`,

@@ -3,7 +3,7 @@ import { entryNotFound } from '../../audit/archive/archived.ts';
 import { findSealed } from '../../audit/sealing/find-sealed.ts';
 import { rethrowAsAuditUnavailable } from '../../audit/stored-log.ts';
 import { ProblemError } from '../../base/errors.ts';
-import { checkSaid } from '../../catalogue/recorded-text.ts';
+import { checkRecordedText } from '../../catalogue/recorded-text.ts';
 import { isCleanText } from '../../http/headers.ts';
 import { routeSchema } from '../../http/openapi.ts';
 import { invalidBody } from '../../http/validation.ts';
@@ -55,6 +55,6 @@ function readReason(reason: string): string {
       en: `must be a reason of at least ${minReasonLength} letters or digits, without control characters`,
       zh: `必须是至少含 ${minReasonLength} 个文字或数字的理由，不得含控制字符`,
     });
-  checkSaid('#/reason', text);
+  checkRecordedText('#/reason', text);
   return text;
 }

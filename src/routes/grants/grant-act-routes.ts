@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { isCalendarDate } from '../../catalogue/formats.ts';
-import { checkSaid } from '../../catalogue/recorded-text.ts';
+import { checkRecordedText } from '../../catalogue/recorded-text.ts';
 import { applicationAct, type Application } from '../../grants/applications.ts';
 import { getGrant, presentGrant, type GrantRow } from '../../grants/find-grants.ts';
 import { scopesFor, steps, takeStep, type Approval, type GrantStep } from '../../grants/grant-steps.ts';
@@ -73,7 +73,7 @@ function registerStep(scope: FastifyInstance, context: RouteContext, step: Grant
     schema: routeSchema(stepOperation(step), { body: stepBodySchemas[step] }),
     read({ params: { id }, body }, token) {
       const { reason, valid_until, ...terms } = body ?? {};
-      if (reason !== undefined) checkSaid('#/reason', reason);
+      if (reason !== undefined) checkRecordedText('#/reason', reason);
       const end = valid_until === undefined ? {} : { validUntil: readEnd(context, valid_until) };
       const more = { catalogue, reason, ...(step === 'approve' && { approval: { ...terms, ...end } }) };
       return async (_current, time) => {
@@ -104,9 +104,9 @@ function decideApplication(
   application: Application,
   { purposes, time }: { purposes: ReadonlyMap<string, unknown>; time: Date },
 ): ReturnType<typeof applicationAct> {
-  checkSaid('#/legal_basis', application.legal_basis);
+  checkRecordedText('#/legal_basis', application.legal_basis);
   for (const [name, why] of Object.entries(application.justification))
-    checkSaid(`#/justification/${name}`, why);
+    checkRecordedText(`#/justification/${name}`, why);
   return applicationAct({ catalogue, calendar }, department, application, {
     purposes: purposes.keys(),
     now: time,

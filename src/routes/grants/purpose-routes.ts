@@ -1,8 +1,8 @@
 import type { FastifyInstance } from 'fastify';
 import type { Text } from '../../base/error-table.ts';
 import { ProblemError, rethrowAsStoreUnavailable } from '../../base/errors.ts';
-import { checkSaid } from '../../catalogue/recorded-text.ts';
-import { findPurposes, registration, type PurposeSummary } from '../../grants/purposes.ts';
+import { checkRecordedText } from '../../catalogue/recorded-text.ts';
+import { findPurposes, purposeAct, type PurposeSummary } from '../../grants/purposes.ts';
 import { routeSchema } from '../../http/openapi.ts';
 import { registerAct } from '../act.ts';
 import { answer } from '../answer.ts';
@@ -40,13 +40,13 @@ export function registerPurposeRoutes(scope: FastifyInstance, context: RouteCont
     official: 'optional',
     schema: routeSchema(addOperation, { body: purposeBodySchema }),
     read({ body: { requires = [], confidential_days = 0, ...named } }) {
-      checkSaid('#/code', named.code);
-      checkSaid('#/title/zh', named.title.zh);
-      checkSaid('#/title/en', named.title.en);
-      checkSaid('#/legal_basis', named.legal_basis);
+      checkRecordedText('#/code', named.code);
+      checkRecordedText('#/title/zh', named.title.zh);
+      checkRecordedText('#/title/en', named.title.en);
+      checkRecordedText('#/legal_basis', named.legal_basis);
       return ({ purposes }) => {
         if (purposes.has(named.code)) throw new ProblemError('purpose-exists', { purpose: named.code });
-        return registration({ ...named, requires, confidential_days });
+        return purposeAct({ ...named, requires, confidential_days });
       };
     },
     answer(purpose, reply) {
