@@ -48,6 +48,7 @@ function programSaying(what: string): string {
   return `
     const stripped: boolean = process.moduleLoadList.some((name: string) => name.includes('internal/deps/amaro'));
     console.log('${what}', stripped ? 'stripped' : 'cached');
+    export const runCli = (): Promise<number> => Promise.resolve(0);
   `;
 }
 

@@ -11,7 +11,7 @@ export type Queryable = Pick<pg.Pool, 'query'>;
 
 /** The log is not what it was, or not whole: nothing may be signed over it. Its message names no personal data. */
 export class LogFaultError extends Error {
-  override name = 'LogFault';
+  override name = 'LogFaultError';
 }
 
 /**

@@ -28,7 +28,7 @@ export class ProblemError extends Error {
     more: { explain?: Explanation; errors?: Fault[]; headers?: Record<string, string>; cause?: unknown } = {},
   ) {
     super(code, more.cause === undefined ? undefined : { cause: more.cause });
-    this.name = 'Problem';
+    this.name = 'ProblemError';
     this.code = code;
     this.params = params;
     this.explain = more.explain;

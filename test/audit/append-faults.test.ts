@@ -18,7 +18,7 @@ import {
 } from '../helpers/log.ts';
 import { signCheckpoint } from '../../src/transparency/node/sign.ts';
 
-const failure = { name: 'Problem', code: 'audit-unavailable' };
+const failure = { name: 'ProblemError', code: 'audit-unavailable' };
 
 /** Has the server say or do something whenever an entry is about to be committed. */
 async function atCommit({ pool }: TestDatabase, statement: string): Promise<() => Promise<void>> {

@@ -32,7 +32,7 @@ async function bytesAt(index: number): Promise<Buffer | undefined> {
   return rows[0]?.bytes;
 }
 
-const failure = { name: 'Problem', code: 'audit-unavailable' };
+const failure = { name: 'ProblemError', code: 'audit-unavailable' };
 
 await t.test(
   'gives concurrent entries the next indices, without gaps and in order, in few statements',
@@ -99,7 +99,7 @@ await t.test('refuses what comes when ten thousand wait, and takes those that wa
   const lock = await holdLock(t, test, logLocks.append);
   batches.length = 0;
   const waiting = Array.from({ length: 10_000 }, () => appender.append(newLeaf(), authority));
-  await t.rejects(appender.append(newLeaf(), authority), { name: 'Problem', code: 'overloaded' });
+  await t.rejects(appender.append(newLeaf(), authority), { name: 'ProblemError', code: 'overloaded' });
   await lock.release();
   const indices = await Promise.all(waiting);
   t.equal(indices[0], base);

@@ -25,7 +25,7 @@ export class WitnessError extends Error {
 
 /** A witness says that it has seen what this log lacks. */
 export class WitnessObjectionError extends Error {
-  override name = 'WitnessObjection';
+  override name = 'WitnessObjectionError';
 }
 
 /** Reads who a witness is. @throws NoteError that says what is wrong with its key */
