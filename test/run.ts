@@ -19,11 +19,19 @@ import { join, relative } from 'node:path';
 import type { EmbeddedServer } from '../src/db/embedded.ts';
 import { offerServer } from './helpers/server.ts';
 
-const jobs = 3;
+/** On two cores: tests wait for timers, disks and processes as well. */
+const jobs = 4;
 /** A file that takes longer on a machine that is busy with other things has most likely come to a stop. */
 const timeoutSeconds = 480;
 /** Those that take longest begin first, so that the run does not wait for one of them at its end. */
-const longest = ['test/bench/bench.test.ts', 'test/gateway/serve.test.ts', 'test/stress/stress.test.ts'];
+const longest = [
+  'test/http/gate.test.ts',
+  'test/integrating/examples.test.ts',
+  'test/audit/publishing/publish-stage.test.ts',
+  'test/stress/stress.test.ts',
+  'test/gateway/serve.test.ts',
+  'test/bench/bench.test.ts',
+];
 
 const root = join(import.meta.dirname, '..');
 const files = process.argv.length > 2 ? process.argv.slice(2).flatMap(filesOf) : filesOf('test');
