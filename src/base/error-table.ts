@@ -11,7 +11,7 @@ interface ErrorKind {
   detail: Text;
 }
 
-/** Every error that the gateway answers as a problem: its code, status, title and detail (contract, Errors). */
+/** Every error that the gateway answers as a problem: its code, status, title and detail. */
 export const errorTable = {
   'invalid-request': {
     status: 400,

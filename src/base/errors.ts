@@ -1,7 +1,7 @@
 import { isDatabaseError } from './database-error.ts';
 import { type Text, type ErrorCode, errorTable } from './error-table.ts';
 
-/** What a refusal explains to whom it refuses (contract, Errors): the rule, and who can help. */
+/** What a refusal explains to the client that it refuses: the rule, and the department that can help. */
 export interface Explanation {
   rule: Text;
   missing_fields?: string[];

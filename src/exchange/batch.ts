@@ -20,7 +20,7 @@ export interface BatchBody {
 const maxIds = 1000;
 const maxBodyBytes = 4 * 1024 * 1024;
 
-/** The body of a batch, as the contract has it. */
+/** The body of a batch. Other members are refused. */
 export const batchBodySchema = {
   type: 'object',
   additionalProperties: false,

@@ -38,8 +38,8 @@ interface DecisionRule<Body> {
 }
 
 /**
- * Decides a data request. The first fault decides, in the order of the contract: purpose, case and official, grant,
- * id, fields. Pure: the same input gives the same decision.
+ * Decides a data request. The first fault decides, in this order: purpose, case and official, grant, id, fields. Pure:
+ * the same input gives the same decision.
  */
 export function decide<Body>(
   rule: DecisionRule<Body>,

@@ -21,7 +21,7 @@ export interface ReadBody {
   meta?: boolean;
 }
 
-/** The body of a read, as the contract has it. */
+/** The body of a read. Other members are refused. */
 export const readBodySchema = {
   type: 'object',
   additionalProperties: false,

@@ -47,7 +47,7 @@ export const operatorSchemas = {
   },
 } as const;
 
-/** The body of a search, as the contract has it. */
+/** The body of a search. Other members are refused. */
 export const searchBodySchema = {
   type: 'object',
   additionalProperties: false,

@@ -14,7 +14,7 @@ export interface VerifyBody {
 
 const maxClaims = 50;
 
-/** The body of a verification, as the contract has it. */
+/** The body of a verification. Other members are refused. */
 export const verifyBodySchema = {
   type: 'object',
   additionalProperties: false,

@@ -54,7 +54,7 @@ const confusing = [
 ];
 
 for (const type of confusing)
-  await t.test(`holds a body to the contract when it comes as ${JSON.stringify(type)}`, async (t) => {
+  await t.test(`reads a body by its schema when it comes as ${JSON.stringify(type)}`, async (t) => {
     const before = await countEntries(test);
     const response = await post(good, type);
     t.match(String(response.statusCode), /^(200|415)$/);

@@ -140,7 +140,7 @@ const cases: Case[] = [
     subject: false,
   },
   {
-    does: 'refuses a member that the contract does not know',
+    does: 'refuses a member that the body does not have',
     body: { id, reason: 'x' },
     code: 'invalid-request',
     subject: false,

@@ -89,7 +89,7 @@ await t.test('a time after a quiet spell finds all, though gateways differ in th
 });
 
 await t.test(
-  'over HTTP, each filter by its name in the contract, and the query says what was asked',
+  'over HTTP, each filter by its name in the API, and the query says what was asked',
   async (t) => {
     const all = await readAll(test);
     const given = {
