@@ -17,7 +17,7 @@ export interface Actor {
   trace_id?: string | undefined;
 }
 
-/** Whoever runs the command line, as entries name them. */
+/** The person who runs the command line, as entries name them: account and host. */
 export function commandLineActor(): Actor {
   return { client: `cli:${userName()}@${hostname()}` };
 }
@@ -110,12 +110,13 @@ export async function enterActBy(client: pg.ClientBase, actor: Actor, act: Enter
   return rows[0]!.index;
 }
 
-/** Refused to whoever may only read, by the role, or by a server that is a replica. */
+/** What PostgreSQL answers to a write by a role that may only read, or on a replica. */
 const mayNotWrite = ['42501', '25006'];
 const maxAttempts = 10;
 
 /**
- * Enters a look into the log by whoever may append to it, a gateway's role say. Nothing is to be shown before.
+ * Enters a look into the log. The connection needs the right to append, which the gateway's role has. Show nothing of
+ * what was found before this resolves.
  *
  * @returns the entry's index
  * @throws UserError when the connection may not write, or authority changes all the time

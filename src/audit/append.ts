@@ -27,7 +27,7 @@ interface WaitingEntry {
 }
 
 const maxWaiting = 10_000;
-/** Whoever has waited longer, when a batch is made up, has probably given up. */
+/** An entry that has waited longer when a batch is made up is refused: its client has probably given up. */
 const maxWaitMs = 5000;
 const maxBatchEntries = 1000;
 const maxBatchBytes = 4 * 1024 * 1024;

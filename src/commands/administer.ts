@@ -46,7 +46,7 @@ export async function withAdminUrl<T>(config: Config, work: (adminUrl: string) =
 export function withClient<T>(config: Config, work: (client: pg.ClientBase) => Promise<T>): Promise<T> {
   const onUrl = async (found: string): Promise<T> => {
     const client = new pg.Client(connectionConfig(found, 'onevisit verify'));
-    // What happens to it is heard of by whoever asks it.
+    // A connection that breaks fails the next query; without a listener it would end the process.
     client.on('error', () => undefined);
     try {
       await client.connect();

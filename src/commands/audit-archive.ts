@@ -82,7 +82,7 @@ function parseBefore(text: string, today: string): string {
 async function withSession<T>(adminUrl: string, work: (client: pg.ClientBase) => Promise<T>): Promise<T> {
   const limits = { statement_timeout: 600_000, query_timeout: 610_000 };
   const client = new pg.Client(connectionConfig(adminUrl, 'onevisit archive', limits));
-  // What happens to it is heard of by whoever asks it.
+  // A connection that breaks fails the next query; without a listener it would end the process.
   client.on('error', () => undefined);
   try {
     await client.connect();

@@ -107,7 +107,7 @@ async function writeDown<Body>(
 ): Promise<{ outcome: Outcome<Body>; leaf: Leaf; salt: Buffer | null } | null> {
   const subjects = outcome.kind === 'refused' ? outcome.subjects : outcome.release.subjects;
   const known = subjects.length === 0 ? null : await nameSubjects(context, subjects, incoming.id);
-  // A search names nobody: whom it finds stand in order by themselves.
+  // A search names no ids: those that it finds are in order without any intent of the client.
   const names = incoming.operation.name !== 'search';
   const asked = subjects.filter((one) => names && one.dataset === dataset.name && one.hidden !== true);
   const run = context.idRuns.note(

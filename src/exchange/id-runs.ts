@@ -1,6 +1,6 @@
 /**
- * Notices clients that ask for ids one after the other, as whoever tries out numbers does. The audit log has hashes of
- * ids, in which their order can't be seen: so the length of such a run is told by each entry of it.
+ * Notices clients that ask for neighbouring ids one after the other, which suggests that they try out numbers. The audit
+ * log has hashes of ids, which do not show their order. So each entry of such a run holds the length of the run.
  */
 export interface IdRuns {
   /**
@@ -12,13 +12,13 @@ export interface IdRuns {
   note(client: string, ids: readonly string[], checkCharacters: number): number | null;
 }
 
-/** From how many neighbours on a run is told. */
+/** The least number of neighbours of which entries hold a run. */
 export const minRun = 5;
 /** The characters before those computed in which neighbours differ: a number, whose letters count on after the digits. */
 const numberLength = 3;
 /** A register may number by twos: odd for men, even for women. */
 const maxStep = 2;
-/** Clients that are remembered; whoever came first is forgotten first. */
+/** How many clients are remembered; the one that came first is forgotten first. */
 const maxClients = 1000;
 
 /** Keeps the last id of each client in memory alone, for a process that may forget it. */

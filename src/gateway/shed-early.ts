@@ -11,9 +11,9 @@ const dataRequest = /^\/v\d+\/[a-z][a-z0-9_]*\/(read|batch|verify|search)$/;
 const instancePlace = 'instance-place';
 
 /**
- * Refuses data requests that have no place before Fastify sees them, whoever sends them. Under three times the load
- * that it can carry, a gateway refuses twice as many as it answers: what a refusal costs decides what is left for
- * the others. Requests that are injected don't pass here; the routes refuse them by the same shedder.
+ * Refuses data requests that have no place before Fastify sees them and before their tokens are verified. Under three
+ * times the load that it can carry, a gateway refuses twice as many as it answers: what a refusal costs decides what is
+ * left for the others. Requests that are injected don't pass here; the routes refuse them by the same shedder.
  */
 export function shedEarly(app: FastifyInstance, shedder: Shedder, context: ProblemContext): void {
   const { issuer, metrics, config } = context;
@@ -39,7 +39,10 @@ export function shedEarly(app: FastifyInstance, shedder: Shedder, context: Probl
     response.end(before + id + after);
   }
 
-  /** Whoever asks for a language gets it, at a price; HTTP that is odd is for others to refuse. */
+  /**
+   * Whether the prepared answer fits. Requests that ask for a language, and requests that are not plain HTTP, go on to
+   * Fastify, which refuses them in that language or with the right error.
+   */
   function isPlain({ method, url = '', headers }: IncomingMessage): boolean {
     return (
       method === 'POST' &&

@@ -10,7 +10,7 @@ export interface Purpose {
   code: string;
   title: Text;
   requires: string[];
-  /** For how many days after an exchange its subjects are not told. */
+  /** For how many days after an exchange its subjects do not see it. */
   confidentialDays: number;
 }
 

@@ -23,7 +23,7 @@ export interface Limits {
   close(): Promise<void>;
 }
 
-/** Opens the limits on connections that have nothing else to do: whoever waits here must not keep others waiting. */
+/** Opens the limits on connections of their own, so that waiting for a limit delays no other work. */
 export function openLimits(pool: pg.Pool, calendar: Calendar): Limits {
   const quotas = openQuotas(calendar, ask);
   const attempts = openAttempts(ask);

@@ -2,8 +2,8 @@ import { createCipheriv, createDecipheriv, createHash, randomBytes, type KeyObje
 import { invalidBody } from './validation.ts';
 
 /**
- * Cursors of lists. They hold where the last of a page stands, which may be an id, or tell how much others do: so they
- * are sealed (AES-256-GCM). Nobody reads one, and one of another client or query is none. Good for a day.
+ * Cursors of lists. A cursor holds the place of a page's last item. That place may be an id, or may show how much others
+ * do, so cursors are sealed (AES-256-GCM). A cursor is valid for one client and one query, for a day.
  */
 
 const lifetimeMs = 24 * 60 * 60 * 1000;

@@ -14,13 +14,13 @@ export interface Gate {
    * Runs the work in one of the places. A place is free again when the work is done and its answer is sent, or its
    * connection closed.
    *
-   * @param work is told when the connection closes: nobody waits for it then
+   * @param work its signal is aborted when the connection closes, because its answer can not be sent then
    * @throws ProblemError overloaded when every place is taken
    */
   run<T>(response: ServerResponse, work: (gone: AbortSignal) => Promise<T>): Promise<T>;
 }
 
-/** Whoever takes longer to read an answer loses the connection, and makes place for others. */
+/** A client that takes longer to read an answer loses the connection, and its place becomes free. */
 const maxSendMs = 30_000;
 
 /**

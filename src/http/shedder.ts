@@ -12,7 +12,7 @@ export interface Shedder {
    * @throws ProblemError overloaded
    */
   check(connection: object): void;
-  /** The same as an answer, for whoever refuses by other means; a no counts as a refusal. */
+  /** Like `check`, but returns the answer and does not throw. `false` counts as a refusal. */
   hasPlace(connection: object): boolean;
   /**
    * Runs an exchange in a place.
@@ -40,7 +40,7 @@ const calmCrowd = maxInWork - minInWork;
 
 /**
  * Makes a shedder. Bursts have many places. Once those are used up, the load is more than the gateway can carry, and
- * a long queue would serve nobody, so it sheds:
+ * a long queue would only make every answer late, so it sheds:
  *
  * - It has as many places as it needs to keep up its rate (Little's law: rate times the time that an exchange takes
  *   when nobody waits), with some room. On a database that commits slowly that is more than on a fast one.
@@ -48,7 +48,7 @@ const calmCrowd = maxInWork - minInWork;
  *   each as long as everything that was found on the sockets. The longer they get, the fewer are let in.
  *
  * It stops when a second has passed without a refusal, or one with few: by share, or by how many connections they came
- * from. A few that ask again at once, whatever they were told, would otherwise keep it shedding what it can carry.
+ * from. Otherwise a few clients that ask again at once, without waiting, would keep it shedding a load that it can carry.
  */
 export function createShedder(nowMs: () => number = () => performance.now()): Shedder {
   const overloaded = new RepeatedProblemError('overloaded');

@@ -8,7 +8,7 @@ export interface Member {
   /** Whole years on the reference date, whether alive or not. */
   age: number;
   status: 'single' | 'divorced' | null;
-  /** Whoever is or was married to a member; then the status follows from who has died. */
+  /** The person to whom this member is or was married. Where there is one, the status follows from who has died. */
   spouse: Member | null;
   /** Days before the reference date. */
   diedDaysAgo: number | null;

@@ -119,7 +119,7 @@ export async function archivePartitions(
     if (!existsSync(folder)) await writePartition(client, part, options);
     const verify = async (): Promise<VerifiedArchive> => {
       const verified = await verifyPartition(client, { folder, part }, options);
-      // Whoever put it there, what was read is on the disk before anything leaves the database.
+      // The archive may come from an earlier run: it is flushed to the disk before anything leaves the database.
       await syncAll(folder);
       await syncFolder(out);
       return verified;

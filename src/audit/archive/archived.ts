@@ -16,8 +16,8 @@ export async function countArchived(db: Queryable): Promise<number> {
 }
 
 /**
- * That something is not there, and, where entries were archived, which: the log itself is public, so that tells nobody
- * anything of others.
+ * The problem of an entry that is not there. Where entries were archived, it says which: the size of the log is public,
+ * so this says nothing about the exchanges of others.
  *
  * @param index the entry that was asked for, where that is known: what is not archived is not said to be
  */
@@ -61,7 +61,7 @@ function namesIn(folder: string): string[] {
 }
 
 /**
- * Holds the manifests of archives against what the log has entered of them: so nobody deletes a folder too early.
+ * Requires each manifest that the folder has to be the one that the log has entered.
  *
  * @throws UserError naming the first that is another
  */

@@ -17,8 +17,9 @@ export interface Retention {
 }
 
 /**
- * Entries are kept for as many years as any version of their dataset says. Acts that govern, and the keys that open
- * seals, are about all exchanges, and are kept for as long as the longest, as is what names a dataset that nobody knows.
+ * Entries are kept for the largest number of years that a version of their dataset declares. Acts that govern, and the
+ * keys that open seals, concern all exchanges: they are kept for the largest number of years of all datasets. The same
+ * holds for entries of a dataset that is not in the catalogue.
  */
 export function createRetention({ datasets }: Pick<Catalogue, 'datasets'>): Retention {
   const years = new Map<string | null, number>();

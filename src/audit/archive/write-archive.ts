@@ -115,7 +115,7 @@ function readEntry(bytes: Uint8Array): { dataset: string | null; time: Date } {
   } catch {
     // Said below.
   }
-  // Whoever could append what is no entry must not stop the archive: its neighbours tell the time.
+  // Bytes that are not a valid entry must not stop the archive: the time is taken from the neighbouring entries.
   return { dataset: null, time: new Date(0) };
 }
 

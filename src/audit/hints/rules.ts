@@ -76,7 +76,7 @@ export const rules = {
   },
 } as const satisfies Record<RuleName, HintRule>;
 
-/** Whoever makes up names makes up as many hints: the largest of each rule are told. */
+/** A department that makes up names of officials can cause any number of hints: of each rule only the largest are answered. */
 const maxHintsEach = 100;
 
 /** What the rules find in a history, the newest last. */

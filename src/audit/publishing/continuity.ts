@@ -10,10 +10,11 @@ import { LogFaultError, type PublishedCheckpoint, type TreeState } from '../stor
 /** What the log must continue: the last checkpoint that was seen committed, in memory and in a file outside the database. */
 export interface Continuity {
   /**
-   * A log that lacks what was seen committed was put back to an earlier state; a checkpoint in it is whoever's who
-   * could write there, and counts when it is signed, and true.
+   * Checks the log against the last checkpoint that was seen. A log that lacks entries of that checkpoint was put back to
+   * an earlier state. The checkpoint in the database proves nothing by itself, because others can write there: its
+   * signature must verify, and the tree must have its root.
    *
-   * @throws LogFaultError when it is not so
+   * @throws LogFaultError when one of these does not hold
    */
   check(state: TreeState, read: ReadTile): Promise<void>;
   /** From now on nothing that lacks it is believed, even while the file can't be written. */

@@ -87,7 +87,7 @@ export function startCosignStage(options: CosignOptions): CosignStage {
   /** Of this log, and not of the one that it was before it was opened anew; what nobody has signed, others judge. */
   async function findLast(): Promise<PublishedCheckpoint | null> {
     const last = await findLastCheckpoint(db);
-    // After it: whoever has signed it is known by then.
+    // The keys are read after the checkpoint, so that the key which signed it is among them.
     await keys.refresh(db);
     try {
       return last !== null && openCheckpoint(last.note, keys.all()).origin === keys.own.name ? last : null;

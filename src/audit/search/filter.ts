@@ -19,7 +19,7 @@ export interface EntryFilter {
   subjectRefs?: string[] | undefined;
   from?: Date | undefined;
   to?: Date | undefined;
-  /** What is told to nobody yet: left out. */
+  /** Exchanges that their subjects may not see yet: they are left out. */
   withheld?: Withholding | undefined;
 }
 

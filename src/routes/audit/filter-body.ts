@@ -35,7 +35,7 @@ export type FilterReader = (body: FilterBody, token: Pick<AccessToken, 'scopes'>
 
 /** What reads filters: checks what a schema can't say, and hashes the subject, whose plain id goes no further. */
 export function createFilterReader({ catalogue, secrets }: FilterContext): FilterReader {
-  /** Auditors find whoever is hidden from the consumer as well. */
+  /** Auditors also find subjects that the answer hid from the consumer. */
   function refsOf(dataset: string, subject: string, token: Pick<AccessToken, 'scopes'>): string[] {
     const kinds = token.scopes.includes('audit') ? [false, true] : [false];
     return kinds.map((hidden) => subjectRef(secrets, dataset, subject, hidden));
@@ -75,8 +75,8 @@ export function createFilterReader({ catalogue, secrets }: FilterContext): Filte
 }
 
 /**
- * A filter as the look's own entry tells it: without a plain id. An official, a case or a trace that may be an id of a
- * person is told as a keyed hash; the key of subjects is named where one is looked for.
+ * A filter as the look's own entry holds it: without a plain id. An official, a case or a trace that may be an id of a
+ * person becomes a keyed hash. Where a subject is looked for, the entry names the key of its hash.
  */
 export function filterDetails(
   filter: EntryFilter,

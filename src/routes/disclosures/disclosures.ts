@@ -77,7 +77,7 @@ export async function findExchanges(
   };
 }
 
-/** Until when what was asked for a purpose is told; a purpose that is not known could be a confidential one. */
+/** How long the exchanges of each purpose are withheld. A purpose that is not known is taken for a confidential one. */
 function withholdingOf({
   purposes,
   now,

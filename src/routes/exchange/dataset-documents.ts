@@ -22,7 +22,7 @@ export const enteredCodes: ErrorCode[] = [
   'quota-exceeded',
 ];
 
-/** Where many are asked for, whoever is no subject or absent does not fail the others. */
+/** Where many ids are asked for, one that is not valid or has no record does not fail the others. */
 export const bulkCodes = enteredCodes.filter((code) => code !== 'invalid-id' && code !== 'record-absent');
 
 const besideCodes: ErrorCode[] = [

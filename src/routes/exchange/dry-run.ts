@@ -15,7 +15,10 @@ export function prefersDryRun({ prefer }: IncomingHttpHeaders): boolean {
     .some((one) => one.split(';')[0]!.trim().toLowerCase() === 'dry-run');
 }
 
-/** Where people are real, a rehearsal would tell of them what no entry knows of; and who asks for one wants no exchange. */
+/**
+ * The refusal of a rehearsal outside the sandbox. A rehearsal would disclose something about a real person without an
+ * entry, and a client that asks for a rehearsal does not want an exchange in its place.
+ */
 export function dryRunRefused(): ProblemError {
   return invalidRequest({
     en: 'only the sandbox takes the preference dry-run',

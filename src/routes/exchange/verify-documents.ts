@@ -13,7 +13,7 @@ import {
 } from './dataset-documents.ts';
 import { verifyBodySchema } from '../../exchange/verify.ts';
 
-/** A verification answers of whoever is absent what it can, and it counts how often it is tried. */
+/** A verification answers also where there is no such record, and the number of tries is limited. */
 const verifyCodes: ErrorCode[] = [...enteredCodes.filter((code) => code !== 'record-absent'), 'guess-limit'];
 
 const { 'Exchange-Masked': _masked, ...verifyHeaders } = releaseHeaders;
