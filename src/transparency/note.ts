@@ -1,4 +1,5 @@
-import { ed25519Check, sha256Into, type CheckSignature } from '#crypto';
+import { ed25519Check, sha256Into } from '#crypto';
+import type { CheckSignature } from './check-signature.ts';
 
 /** A note that was signed: its text, which ends in a newline, and a line for each signature (C2SP signed-note). */
 export interface Note {
@@ -43,7 +44,7 @@ export class NoteError extends Error {
 
 /** Writes a note. @throws NoteError when the text or a name can't stand in one */
 export function formatNote({ text, signatures }: Note): string {
-  checkText(text);
+  checkNoteText(text);
   return `${text}\n${signatures.map(formatSignature).join('')}`;
 }
 
@@ -59,7 +60,7 @@ export function parseNote(note: string): Note {
   const split = note.lastIndexOf('\n\n');
   if (split < 0) throw new NoteError('the note has no empty line before its signatures');
   const text = note.slice(0, split + 1);
-  checkText(text);
+  checkNoteText(text);
   return { text, signatures: parseSignatures(note.slice(split + 2)) };
 }
 
@@ -184,7 +185,7 @@ function bigEndian(number: number, length: 4 | 8): Uint8Array {
   return new Uint8Array(view.buffer);
 }
 
-function checkText(text: string): void {
+function checkNoteText(text: string): void {
   if (!text.endsWith('\n')) throw new NoteError("the note's text does not end in a newline");
   if (!text.isWellFormed() || Array.from(text).some((character) => character < ' ' && character !== '\n'))
     throw new NoteError('the note holds a control character');

@@ -1,4 +1,5 @@
 import { createPublicKey, hash, verify } from 'node:crypto';
+import type { CheckSignature } from '../check-signature.ts';
 
 // What verifying needs of cryptography, from Node. `crypto-browser.ts` promises the same to browsers; which of the two
 // `#crypto` stands for is said in package.json.
@@ -9,9 +10,6 @@ export function sha256Into(bytes: Uint8Array, to: Uint8Array, at: number): void 
   const digest = hash('sha256', bytes, 'binary');
   for (let i = 0; i < digest.length; i++) to[at + i] = digest.charCodeAt(i);
 }
-
-/** Whether a signature of a message holds. */
-export type CheckSignature = (message: Uint8Array, signature: Uint8Array) => boolean;
 
 /** DER of an Ed25519 public key, up to the 32 bytes of the key (RFC 8410). */
 const ed25519Spki = Buffer.from('302a300506032b6570032100', 'hex');
