@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, createHash, randomBytes, type KeyObject } from 'node:crypto';
+import { createCipheriv, createDecipheriv, hash, randomBytes, type KeyObject } from 'node:crypto';
 import { invalidBody } from './validation.ts';
 
 /**
@@ -20,7 +20,7 @@ const paddedTo = 32;
  */
 export function sealCursor(key: KeyObject, scope: string, place: string, now: Date): string {
   const nonce = randomBytes(nonceBytes);
-  const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(digest(scope));
+  const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(hash('sha256', scope, 'buffer'));
   const text = Buffer.from(place);
   const size = paddedTo * Math.ceil((headBytes + text.length) / paddedTo);
   const plain = Buffer.alloc(size);
@@ -37,7 +37,7 @@ export function openCursor(key: KeyObject, scope: string, cursor: string, now: D
   if (bytes.length < nonceBytes + headBytes + tagBytes) return null;
   try {
     const cipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, nonceBytes))
-      .setAAD(digest(scope))
+      .setAAD(hash('sha256', scope, 'buffer'))
       .setAuthTag(bytes.subarray(-tagBytes));
     const plain = Buffer.concat([cipher.update(bytes.subarray(nonceBytes, -tagBytes)), cipher.final()]);
     if (Number(plain.readBigUInt64BE(0)) < now.getTime()) return null;
@@ -72,8 +72,4 @@ export function readCursor(
 export function readIndexCursor(...cursor: Parameters<typeof readCursor>): number | null {
   const place = readCursor(...cursor);
   return place === null ? null : Number(place);
-}
-
-function digest(scope: string): Buffer {
-  return createHash('sha256').update(scope).digest();
 }

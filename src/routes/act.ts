@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type {
   FastifyInstance,
   FastifyReply,
@@ -126,20 +126,18 @@ function readOnce(request: FastifyRequest): Once | null {
       },
     });
   return {
-    key: digest(key),
-    request: digest(
+    key: hash('sha256', key, 'buffer'),
+    request: hash(
+      'sha256',
       JSON.stringify([
         request.method,
         request.url,
         request.headers['exchange-official'] ?? null,
         request.body ?? null,
       ]),
+      'buffer',
     ),
   };
-}
-
-function digest(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
 }
 
 const keyLifetimeMs = 24 * 60 * 60 * 1000;
