@@ -11,7 +11,7 @@ import { nextIndex } from './next-index.ts';
 import { followSuccessions } from '../transparency/succession.ts';
 
 /** What came of it. */
-export interface Succeeded {
+export interface LogKeyChange {
   /** The index of the entry that tells of it. */
   entry: number;
   from: Verifier;
@@ -24,8 +24,13 @@ export interface Succeeded {
  *
  * @throws UserError when `from` is not the key that signs now, or `to` has signed before
  */
-export function changeLogKey(database: Database, actor: Actor, from: Signer, to: Signer): Promise<Succeeded> {
-  return succeed(database, { from, to }, (transaction, { note, ...keys }) =>
+export function changeLogKey(
+  database: Database,
+  actor: Actor,
+  from: Signer,
+  to: Signer,
+): Promise<LogKeyChange> {
+  return replaceLogKey(database, { from, to }, (transaction, { note, ...keys }) =>
     enterAct(transaction, actor, {
       operation: 'log-key-change',
       details: { from: keys.from.line, to: keys.to.line, succession: note },
@@ -52,10 +57,10 @@ export function reopenLog(
   actor: Actor,
   { from, to }: { from: Signer; to: Signer },
   { reason, last }: LostLog,
-): Promise<Succeeded> {
+): Promise<LogKeyChange> {
   if (from.name === to.name)
     throw new UserError(`--origin: the log is ${from.name} already; a log is opened anew under another name`);
-  return succeed(database, { from, to }, async (transaction, { note, ...keys }) => {
+  return replaceLogKey(database, { from, to }, async (transaction, { note, ...keys }) => {
     // Nobody appends between the count and the entry that says it.
     await sql`select audit.lock_log()`.execute(transaction);
     const { rows } = await sql<{ entries: number }>`
@@ -74,14 +79,14 @@ export function reopenLog(
   });
 }
 
-async function succeed(
+async function replaceLogKey(
   database: Database,
   { from, to }: { from: Signer; to: Signer },
   enter: (
     transaction: Transaction<Tables>,
     keys: { from: Verifier; to: Verifier; note: string },
   ) => Promise<number>,
-): Promise<Succeeded> {
+): Promise<LogKeyChange> {
   const keys = { from: verifierOf(from.name, from.key), to: verifierOf(to.name, to.key) };
   return database.transaction().execute(async (transaction) => {
     // Nobody publishes until this is done: the old key counts for what it has signed by now. Nor does anybody else let
@@ -122,7 +127,7 @@ async function refuseUnlessCurrent(
   const { rows: successions } = await sql<{
     note: string;
   }>`select note from audit.succession order by n`.execute(transaction);
-  const chain = holdingSuccessions(
+  const chain = followStoredSuccessions(
     keys.from,
     successions.map(({ note }) => note),
   );
@@ -132,7 +137,7 @@ async function refuseUnlessCurrent(
     throw new UserError(`--origin: the log was ${keys.to.name} before: give it a name that it never had`);
 }
 
-function holdingSuccessions(trusted: Verifier, notes: string[]): Verifier[] {
+function followStoredSuccessions(trusted: Verifier, notes: string[]): Verifier[] {
   try {
     return followSuccessions(trusted, notes);
   } catch (error) {

@@ -21,21 +21,21 @@ const wantedPageBytes = 4_000_000;
 export function databaseSource(client: pg.ClientBase, archives: ReadLogFile | null = null): LogSource {
   let last: Promise<unknown> = Promise.resolve();
   /** A page is on its way while something else is asked for: a connection takes one statement at a time. */
-  function inTurn<T>(work: () => Promise<T>): Promise<T> {
+  function runInTurn<T>(work: () => Promise<T>): Promise<T> {
     const done = last.then(work);
     last = done.catch(() => undefined);
     return done;
   }
 
   return {
-    size: () => inTurn(async () => ((await findLastEntry(client)) ?? -1) + 1),
+    size: () => runInTurn(async () => ((await findLastEntry(client)) ?? -1) + 1),
     async *tiles(size, from = 0): AsyncGenerator<StoredLeaves> {
       let first = from * tileWidth;
       let [tilesAtOnce, n] = [1, from];
       const readNext = (): Promise<EntryPage> | null => {
         if (first >= size) return null;
         const [start, end] = [first, Math.min(size, first + tilesAtOnce * tileWidth)];
-        const page = inTurn(() => readPage(client, start, end));
+        const page = runInTurn(() => readPage(client, start, end));
         // Its error is thrown when its turn comes.
         page.catch(() => undefined);
         first = end;
@@ -58,13 +58,13 @@ export function databaseSource(client: pg.ClientBase, archives: ReadLogFile | nu
     },
     async tile({ level, n, width }) {
       if (width < tileWidth) return null;
-      return (await inTurn(() => findTiles(client, level, n, n + 1))).get(n) ?? null;
+      return (await runInTurn(() => findTiles(client, level, n, n + 1))).get(n) ?? null;
     },
-    successions: () => inTurn(() => readSuccessions(client)),
+    successions: () => runInTurn(() => readSuccessions(client)),
     async *checkpoints(): AsyncGenerator<StoredCheckpoint> {
       for (let after = 0; ;) {
         const start = after;
-        const rows = await inTurn(() => readCheckpoints(client, start));
+        const rows = await runInTurn(() => readCheckpoints(client, start));
         for (const { size, previous_size: previousSize, root, note, at } of rows)
           yield { note, beside: { size, previousSize, root, at } };
         if (rows.length < checkpointsAtOnce) return;

@@ -15,7 +15,7 @@ import {
 import { leastRetentionYears } from './dataset-schema.ts';
 import { idFormats, isTolerated } from './formats.ts';
 import type { Mask } from './mask.ts';
-import { toRetirement, type DeclaredEnd, type Retirement } from './retirement.ts';
+import { toRetirement, type DeclaredRetirement, type Retirement } from './retirement.ts';
 
 export interface Field {
   name: string;
@@ -122,7 +122,7 @@ export function loadCatalogue(folder: string = schemasFolder): Catalogue {
 
 /** A dataset whose fields know nothing of other versions yet. */
 type Unlinked = Omit<Dataset, 'fields' | 'concepts' | 'retirement'> &
-  DeclaredEnd & { fields: ReadonlyMap<string, Omit<Field, 'concept'>> };
+  DeclaredRetirement & { fields: ReadonlyMap<string, Omit<Field, 'concept'>> };
 
 /** Tells the versions of each dataset of one another: what its fields are in all of them, and what succeeds which. */
 function linkVersions(read: readonly Unlinked[]): { datasets: Dataset[]; faults: string[] } {

@@ -11,13 +11,16 @@ export interface Retirement {
 }
 
 /** What a file in `schemas/` says of its version's end. */
-export interface DeclaredEnd {
+export interface DeclaredRetirement {
   deprecated: string | null;
   sunset: string | null;
 }
 
 /** The retirement of a version that is deprecated, or null. */
-export function toRetirement({ deprecated, sunset }: DeclaredEnd, successor: string): Retirement | null {
+export function toRetirement(
+  { deprecated, sunset }: DeclaredRetirement,
+  successor: string,
+): Retirement | null {
   if (deprecated === null) return null;
   return {
     deprecated,

@@ -14,7 +14,7 @@ import { checkpointFile } from '../audit/publishing/checkpoint-file.ts';
 import { ownSigner, readSigner } from './own-key.ts';
 import { verifierOf } from '../transparency/node/sign.ts';
 import { reopenLog } from '../audit/change-log-key.ts';
-import { ofAnySize, trustSuccessions } from '../transparency/succession.ts';
+import { dropSizeBounds, trustSuccessions } from '../transparency/succession.ts';
 import { findLastCheckpoint } from '../audit/stored-log.ts';
 import { verifyLog } from '../transparency/verify-log.ts';
 
@@ -69,7 +69,7 @@ async function reopen({ options, config, progress }: CommandInput): Promise<Comm
   const seen =
     note === null
       ? null
-      : { note, checkpoint: expectValid(what, () => openCheckpoint(note, ofAnySize(verifiers))) };
+      : { note, checkpoint: expectValid(what, () => openCheckpoint(note, dropSizeBounds(verifiers))) };
   const lost = { reason: reasonOption(options.reason), last: seen };
   const done = await administer(config, (database) =>
     reopenLog(database, commandLineActor(), { from, to }, lost),

@@ -5,7 +5,7 @@ import { expectValid } from '../audit/expect-valid.ts';
 import { openCheckpoint, type Checkpoint } from '../transparency/checkpoint.ts';
 import { checkpointFile } from '../audit/publishing/checkpoint-file.ts';
 import { NoteError, type Verifier } from '../transparency/note.ts';
-import { ofAnySize, trustSuccessions } from '../transparency/succession.ts';
+import { dropSizeBounds, trustSuccessions } from '../transparency/succession.ts';
 import { LogFormatError } from '../transparency/tiles-source.ts';
 import { verifyLog, type LogSource, type LogVerdict } from '../transparency/verify-log.ts';
 
@@ -26,7 +26,7 @@ export async function checkLog(
   const successions = await source.successions().catch(unreadableLog);
   const verifiers = expectValid('the succession of keys', () => trustSuccessions(keys, successions));
   // What somebody kept may be larger than what its key counts for by now: that is what was lost.
-  const anySize = ofAnySize(verifiers);
+  const anySize = dropSizeBounds(verifiers);
   const outside: Checkpoint[] = [];
   const newest = new Set(keys.map(({ name }) => name));
   for (const key of verifiers.filter(({ name }) => newest.has(name))) {

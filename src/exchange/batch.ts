@@ -4,7 +4,7 @@ import type { Dataset } from '../catalogue/catalogue.ts';
 import { isCleanText } from '../http/headers.ts';
 import { checkFields, type Rights } from './rights.ts';
 import type { ExchangeOperation, Subject } from './operation.ts';
-import { distinct, listPersons, personsTold } from './named-persons.ts';
+import { distinct, listPersons, listPersonFields } from './named-persons.ts';
 import { createBodyReader, fieldsSchema, metaSchema, idSchema, invalidRequest } from './request.ts';
 import { inSlices } from './in-slices.ts';
 
@@ -37,7 +37,7 @@ const entryRoomBytes = 14_000;
 
 /** How many subjects one entry has room for, when a batch of these fields is released: each with all whom it names. */
 export function batchLimit(dataset: Dataset, fields: readonly string[]): number {
-  const lengths = [dataset.key, ...personsTold(dataset, fields).map(({ name }) => name)].map((name) =>
+  const lengths = [dataset.key, ...listPersonFields(dataset, fields).map(({ name }) => name)].map((name) =>
     lengthOf(dataset, name),
   );
   const bytesEach = lengths.reduce((sum, length) => sum + subjectBytes(length), 0);
@@ -100,7 +100,7 @@ export const batch: ExchangeOperation<BatchBody> = {
       if (sizeBytes > maxBodyBytes) throw answerTooLarge();
       chunks.push(chunk);
     };
-    const named = personsTold(dataset, fields).map(({ name }) => name);
+    const named = listPersonFields(dataset, fields).map(({ name }) => name);
     const attested = meta === true && dataset.asOf !== null ? [dataset.asOf] : [];
     const bySubject = await records.findMany(askable, [...fields, ...named, ...attested]);
     await inSlices(ids, (slice) => {

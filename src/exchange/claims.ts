@@ -31,7 +31,7 @@ const scalar = {
 const date = { type: 'string', format: 'date' } as const;
 
 /** The operators of a claim. */
-export const operatorSchemas = {
+export const claimOperatorSchemas = {
   one_of: {
     type: 'array',
     minItems: 1,
@@ -62,7 +62,7 @@ export const operatorSchemas = {
 export const claimSchema = {
   anyOf: [
     ...scalar.anyOf,
-    { type: 'object', additionalProperties: false, minProperties: 1, properties: operatorSchemas },
+    { type: 'object', additionalProperties: false, minProperties: 1, properties: claimOperatorSchemas },
   ],
 } as const;
 
@@ -71,7 +71,7 @@ const forTexts = ['prefix'] as const;
 const forDates = ['before', 'on_or_before', 'after', 'on_or_after', 'age_at_least'] as const;
 
 /** The operators that make sense for a field. */
-export function operatorsOf({ schema: { type, format } }: Field): (keyof Operators)[] {
+export function listClaimOperators({ schema: { type, format } }: Field): (keyof Operators)[] {
   if (format === 'date') return [...forAll, ...forDates];
   return type === 'string' ? [...forAll, ...forTexts] : [...forAll];
 }
@@ -83,7 +83,7 @@ export function operatorsOf({ schema: { type, format } }: Field): (keyof Operato
  */
 export function findClaimFault(field: Field, claim: Claim): { at: string; detail: Text } | null {
   if (typeof claim !== 'object') return fits(field, claim) ? null : { at: '', detail: typeFault(field) };
-  const known = operatorsOf(field);
+  const known = listClaimOperators(field);
   const senseless = (Object.keys(claim) as (keyof Operators)[]).find((one) => !known.includes(one));
   if (senseless !== undefined) return { at: `/${senseless}`, detail: operatorFault(known) };
   const wrong = claim.one_of?.findIndex((one) => !fits(field, one)) ?? -1;
@@ -116,7 +116,7 @@ export function typeFault({ schema: { type, format } }: Field): Text {
  *
  * @param today YYYY-MM-DD
  */
-export function judge(claim: Claim, value: unknown, today: string): ClaimVerdict {
+export function judgeClaim(claim: Claim, value: unknown, today: string): ClaimVerdict {
   if (typeof claim === 'object' && claim.exists !== undefined) {
     if ((value !== null) !== claim.exists) return 'mismatch';
     if (Object.keys(claim).length === 1) return 'match';

@@ -24,7 +24,7 @@ export type OccasionOf = (limited: readonly Grant[], now: Date) => Occasion;
  * The occasion of one exchange. What it takes of the day it takes once, however often it is decided; where the exchange
  * comes to nothing, it gives all of it up.
  */
-export function newOccasion(
+export function createOccasion(
   { limits, secrets }: { limits: Limits; secrets: LogSecrets },
   { department, clientId }: { department: string; clientId: string },
 ): { meet: OccasionOf; giveUp: () => void } {
@@ -72,7 +72,7 @@ export function newOccasion(
 }
 
 /** The occasion of an exchange that is only rehearsed: nothing is counted. */
-export function rehearsedOccasion(
+export function createRehearsedOccasion(
   { limits }: { limits: Limits },
   { clientId }: { clientId: string },
 ): OccasionOf {

@@ -11,7 +11,7 @@ import type { Limits } from '../grants/limits.ts';
 import { requireLiveClient, scopeMissing } from '../identity/access-token.ts';
 import { decide, type Decision, type Permission } from './decision.ts';
 import { describeExchange, nameSubjects, type Incoming, type Outcome, type Refused } from './write-entry.ts';
-import { newOccasion, rehearsedOccasion, type Occasion, type OccasionOf } from './day-limits.ts';
+import { createOccasion, createRehearsedOccasion, type Occasion, type OccasionOf } from './day-limits.ts';
 import type { ServedDataset } from './operation.ts';
 import { invalidRequest } from './request.ts';
 import type { IdRuns } from './id-runs.ts';
@@ -43,7 +43,7 @@ export async function exchange<Body>(
   served: ServedDataset,
   incoming: Incoming<Body>,
 ): Promise<ExchangeAnswer> {
-  const occasion = newOccasion(context, incoming.token);
+  const occasion = createOccasion(context, incoming.token);
   const recorded = await recordUnderAuthority(context.log, context.authority, async (authority) => {
     requireLiveClient(authority, incoming.token);
     const { leaf, outcome, salt } = await make(context, served, incoming, authority, occasion.meet);
@@ -69,7 +69,7 @@ export async function rehearse<Body>(
 ): Promise<{ decision: Decision<Body>; entry: unknown }> {
   const authority = context.authority.current();
   requireLiveClient(authority, incoming.token);
-  const occasion = rehearsedOccasion(context, incoming.token);
+  const occasion = createRehearsedOccasion(context, incoming.token);
   const { decision, leaf } = await make(context, served, incoming, authority, occasion);
   return { decision, entry: JSON.parse(leaf.bytes.toString()) as unknown };
 }

@@ -14,7 +14,7 @@ export function listPersons(
   used: readonly string[],
   shown: (name: string) => boolean,
 ): Subject[] {
-  return personsTold(dataset, used).flatMap(({ name, at, subject }) => {
+  return listPersonFields(dataset, used).flatMap(({ name, at, subject }) => {
     const id = record[at];
     if (typeof id !== 'string' || !isCleanText(id)) return [];
     return [{ dataset: subject, id, hidden: !used.includes(name) || !shown(name) }];
@@ -22,7 +22,7 @@ export function listPersons(
 }
 
 /** The fields whose values are the ids of persons of whom these fields tell. */
-export function personsTold({ persons }: Dataset, fields: readonly string[]): Dataset['persons'] {
+export function listPersonFields({ persons }: Dataset, fields: readonly string[]): Dataset['persons'] {
   return persons.filter(({ toldBy }) => toldBy.some((name) => fields.includes(name)));
 }
 

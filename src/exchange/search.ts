@@ -2,7 +2,7 @@ import type { Dataset, Field } from '../catalogue/catalogue.ts';
 import type { Fault } from '../base/errors.ts';
 import { isCleanText } from '../http/headers.ts';
 import type { StoredRecord } from '../records/stored-record.ts';
-import { leadOf, type Condition, type SearchPlace } from '../records/search.ts';
+import { findLeadingField, type Condition, type SearchPlace } from '../records/search.ts';
 import { batchLimit } from './batch.ts';
 import { fits, operatorFault, typeFault, type Scalar } from './claims.ts';
 import { readCursor, sealCursor } from '../http/cursor.ts';
@@ -32,7 +32,7 @@ const maxSoughtLength = 128;
 /** The value that leads the order is in it. More than 2,704 bytes fit no index of PostgreSQL (BTMaxItemSize, nbtree.h). */
 const maxCursorLength = 8192;
 
-export const operatorSchemas = {
+export const searchOperatorSchemas = {
   prefix: {
     type: 'string',
     minLength: 1,
@@ -68,7 +68,7 @@ export const searchBodySchema = {
             additionalProperties: false,
             minProperties: 1,
             maxProperties: 1,
-            properties: operatorSchemas,
+            properties: searchOperatorSchemas,
           },
         ],
       },
@@ -86,7 +86,7 @@ export function isSearchable(dataset: Dataset): boolean {
 }
 
 /** How a searchable field may be sought: texts by their beginning, free texts by any part. */
-export function operatorsOf({
+export function listSearchOperators({
   schema: { type, format, enum: values, pattern },
 }: Field): Condition['operator'][] {
   if (type !== 'string' || format === 'date' || values !== undefined) return ['equals'];
@@ -156,7 +156,7 @@ function placeAfter(place: string | null): SearchPlace | null {
 }
 
 function placeOf(dataset: Dataset, conditions: readonly Condition[], record: StoredRecord): SearchPlace {
-  const lead = leadOf(dataset, conditions);
+  const lead = findLeadingField(dataset, conditions);
   const valueOf = (name: string): string => record[dataset.fields.get(name)!.at] as string;
   return { lead: lead === null ? null : valueOf(lead), id: valueOf(dataset.key) };
 }
@@ -194,7 +194,7 @@ function findFault(dataset: Dataset, { field: name, operator, value }: Condition
     };
     return { pointer, detail };
   }
-  const operators = operatorsOf(field);
+  const operators = listSearchOperators(field);
   if (!operators.includes(operator))
     return { pointer: `${pointer}/${operator}`, detail: operatorFault(operators) };
   if (operator === 'equals' && !fits(field, value)) return { pointer, detail: typeFault(field) };

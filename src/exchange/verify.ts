@@ -1,5 +1,5 @@
 import type { Fault } from '../base/errors.ts';
-import { claimSchema, findClaimFault, judge, type Claim, type ClaimVerdict } from './claims.ts';
+import { claimSchema, findClaimFault, judgeClaim, type Claim, type ClaimVerdict } from './claims.ts';
 import { checkFields, checkId, type Rights } from './rights.ts';
 import type { ExchangeOperation } from './operation.ts';
 import { listPersons } from './named-persons.ts';
@@ -53,7 +53,8 @@ export const verify: ExchangeOperation<VerifyBody> = {
     await occasion.countAttempt(subject);
     const results = fields.map((name) => {
       const known = record?.[dataset.fields.get(name)!.at];
-      const verdict = record === null ? 'unknown' : judge(claims[name]!, known ?? null, occasion.today());
+      const verdict =
+        record === null ? 'unknown' : judgeClaim(claims[name]!, known ?? null, occasion.today());
       return `${JSON.stringify(name)}:${padded(verdict)}`;
     });
     return {

@@ -74,8 +74,8 @@ export function describeExchange<Body>(
   const binding = refused || outcome.body === null ? null : commitToBody(secrets, id, outcome.body);
   const purposeKnown = request.purpose !== null && authority.purposes.has(request.purpose);
   const asked = request.body === null ? undefined : operation.listFields(request.body);
-  const knownAsked = asked?.filter((name) => dataset.fields.has(name));
-  const fields = refused ? knownAsked && [...new Set(knownAsked)] : outcome.decision.fields;
+  const knownFields = asked?.filter((name) => dataset.fields.has(name));
+  const fields = refused ? knownFields && [...new Set(knownFields)] : outcome.decision.fields;
   const details = refused ? undefined : outcome.release.details;
   const entry: Entry = {
     kind: 'exchange',

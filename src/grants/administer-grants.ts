@@ -6,7 +6,7 @@ import { UserError } from '../base/errors.ts';
 import { requireDepartment } from '../identity/departments-and-clients.ts';
 import { carryOut } from './carry-out.ts';
 import { grantIdPattern, type GrantRow } from './find-grants.ts';
-import { conceptsOf, findFaults, sortedOnce } from './terms.ts';
+import { conceptsOf, findFaults, sortUnique } from './terms.ts';
 
 /** The terms of a grant that an administrator makes at once. */
 export interface GrantTerms {
@@ -73,8 +73,8 @@ export async function addGrant(
       fields: conceptsOf(dataset, terms.fields),
       plain_fields: conceptsOf(dataset, terms.plainFields),
       verify_fields: conceptsOf(dataset, terms.verifyFields),
-      purposes: sortedOnce(terms.purposes),
-      requires: sortedOnce(terms.requires),
+      purposes: sortUnique(terms.purposes),
+      requires: sortUnique(terms.requires),
       status: terms.status ?? 'active',
       valid_from: terms.validFrom.toISOString(),
       valid_until: terms.validUntil.toISOString(),

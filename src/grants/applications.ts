@@ -6,7 +6,7 @@ import { ProblemError, type Fault } from '../base/errors.ts';
 import { suggest } from '../base/suggest.ts';
 import { malformedBody } from '../http/validation.ts';
 import { dayAfterWorkingDays } from '../base/working-days.ts';
-import { conceptsOf, findFaults, maxFaults, sortedOnce, type Terms } from './terms.ts';
+import { conceptsOf, findFaults, maxFaults, sortUnique, type Terms } from './terms.ts';
 
 /** What a consumer asks for. */
 export interface Application {
@@ -60,7 +60,7 @@ export function applicationAct(
       fields: conceptsOf(dataset, fields),
       plain_fields: [],
       verify_fields: conceptsOf(dataset, verify_fields),
-      purposes: sortedOnce(application.purposes),
+      purposes: sortUnique(application.purposes),
       requires: [],
       legal_basis,
       justification: Object.fromEntries(
@@ -82,7 +82,7 @@ export function checkTerms(catalogue: Catalogue, purposes: Iterable<string>, ter
   const dataset = catalogue.findNewest(terms.dataset);
   const faults = findFaults(catalogue, purposes, terms);
   const named = [...terms.fields, ...(terms.verify_fields ?? []), ...(terms.plain_fields ?? [])];
-  const unknown = dataset === null ? [] : sortedOnce(named.filter((name) => !dataset.concepts.has(name)));
+  const unknown = dataset === null ? [] : sortUnique(named.filter((name) => !dataset.concepts.has(name)));
   if (unknown.length > 0 && dataset!.sharing !== 'prohibited')
     throw new ProblemError(
       'unknown-field',

@@ -3,13 +3,13 @@ import { encodeCarriedOut, type Actor, type CarriedOutAct } from '../audit/act.t
 import type { Database } from '../db/database.ts';
 
 /** A key under which a client has something done once, and a digest of the request that came with it. */
-export interface Once {
+export interface OnceKey {
   key: Buffer;
   request: Buffer;
 }
 
 /** What was done: where its entry stands, and the purpose or grant as it was after it. */
-export interface Done<T> {
+export interface CarriedOut<T> {
   entry: number;
   answer: T;
 }
@@ -26,10 +26,10 @@ export async function carryOut<T>(
   database: Database,
   actor: Actor,
   act: CarriedOutAct,
-  under: { authority: number | null; once: Once | null } = { authority: null, once: null },
-): Promise<Done<T> | null> {
+  under: { authority: number | null; once: OnceKey | null } = { authority: null, once: null },
+): Promise<CarriedOut<T> | null> {
   const leaf = encodeCarriedOut(actor, act);
-  const { rows } = await sql<Done<T>>`
+  const { rows } = await sql<CarriedOut<T>>`
     select entry, answer from registry.carry_out(${under.authority}, ${leaf.bytes}, ${leaf.hash},
       ${under.once?.key ?? null}, ${under.once?.request ?? null})`.execute(database);
   return rows[0] ?? null;

@@ -6,7 +6,7 @@ import { type Text } from '../base/error-table.ts';
 import type { AccessToken } from '../identity/access-token.ts';
 import { checkTerms, notInFuture, refuseFaults } from './applications.ts';
 import type { GrantStatus, GrantSummary } from './find-grants.ts';
-import { conceptsOf, findUnknown, sortedOnce } from './terms.ts';
+import { conceptsOf, findUnknown, sortUnique } from './terms.ts';
 
 /** What is done with a grant or an application. */
 export type GrantStep = 'approve' | 'reject' | 'suspend' | 'resume' | 'revoke' | 'withdraw';
@@ -156,7 +156,7 @@ function approvedTerms(
     plain_fields: conceptsOf(dataset, plain_fields),
     verify_fields: conceptsOf(dataset, verify_fields),
     purposes,
-    requires: sortedOnce(requires),
+    requires: sortUnique(requires),
     valid_from: now.toISOString(),
     valid_until: validUntil?.toISOString() ?? grant.valid_until,
     daily_quota,

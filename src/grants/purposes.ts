@@ -4,7 +4,7 @@ import { UserError } from '../base/errors.ts';
 import { type Text } from '../base/error-table.ts';
 import { checkCode, checkText } from '../identity/departments-and-clients.ts';
 import { carryOut } from './carry-out.ts';
-import { demands, sortedOnce } from './terms.ts';
+import { demands, sortUnique } from './terms.ts';
 
 /** A registered reason to ask for data, as the API has it. */
 export interface PurposeSummary {
@@ -21,7 +21,7 @@ export async function addPurpose(database: Database, actor: Actor, purpose: Purp
   checkText('the English title', purpose.title.en);
   checkText('the Chinese title', purpose.title.zh);
   checkText('the legal basis', purpose.legal_basis);
-  const unknown = sortedOnce(purpose.requires).filter(
+  const unknown = sortUnique(purpose.requires).filter(
     (demand) => !(demands as readonly string[]).includes(demand),
   );
   if (unknown.length > 0)
@@ -40,7 +40,7 @@ export function purposeAct({ code, title, legal_basis, requires, confidential_da
   return {
     operation: 'purpose-add',
     purpose: code,
-    details: { title: { ...title }, legal_basis, requires: sortedOnce(requires), confidential_days },
+    details: { title: { ...title }, legal_basis, requires: sortUnique(requires), confidential_days },
   } as const satisfies CarriedOutAct;
 }
 

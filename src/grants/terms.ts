@@ -84,7 +84,7 @@ function findFieldFaults(dataset: Dataset, terms: Terms): Fault[] {
     return [{ pointer: '#/dataset', detail }];
   }
   const unknown = (['fields', 'verify_fields', 'plain_fields'] as const).flatMap((member) =>
-    findUnknown(member, terms[member], dataset.concepts, (name) => noField(dataset, name)),
+    findUnknown(member, terms[member], dataset.concepts, (name) => describeUnknownField(dataset, name)),
   );
   if (unknown.length > 0) return unknown;
   const readable = new Set(conceptsOf(dataset, terms.fields));
@@ -100,7 +100,7 @@ function findFieldFaults(dataset: Dataset, terms: Terms): Fault[] {
 }
 
 /** The refusal of a name that no version of a dataset has. */
-export function noField(dataset: Dataset, name: string): Fault['detail'] {
+export function describeUnknownField(dataset: Dataset, name: string): Fault['detail'] {
   const { en, zh } = suggest(name, dataset.concepts.keys());
   const fields = [...dataset.fields.keys()].join(', ');
   return {
@@ -125,9 +125,9 @@ export function findUnknown(
 
 /** The concepts of names that some version of the dataset has, each once and sorted. */
 export function conceptsOf(dataset: Dataset, names: readonly string[] = []): string[] {
-  return sortedOnce(names.map((name) => dataset.concepts.get(name)!.name));
+  return sortUnique(names.map((name) => dataset.concepts.get(name)!.name));
 }
 
-export function sortedOnce(names: readonly string[] = []): string[] {
+export function sortUnique(names: readonly string[] = []): string[] {
   return [...new Set(names)].sort();
 }

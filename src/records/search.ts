@@ -61,10 +61,10 @@ export function searchStatement(
   const values: unknown[] = [];
   const parameter = (value: unknown): string => `$${values.push(value)}`;
   const all = conditions.map((condition) => conditionSql(condition, parameter));
-  const leading = leadOf(dataset, conditions);
+  const leading = findLeadingField(dataset, conditions);
   const lead = leading === null ? null : quoteIdentifier(leading);
   if (after !== null)
-    all.push(lead === null ? `${key} > ${parameter(after.id)}` : behind(lead, key, after, parameter));
+    all.push(lead === null ? `${key} > ${parameter(after.id)}` : placeCondition(lead, key, after, parameter));
   return {
     rowMode: 'array',
     text: `select ${columnsOf(dataset).map(quoteIdentifier).join(', ')} from ${quoteIdentifier(schema)}.${quoteIdentifier(name)} where ${all.join(' and ')}
@@ -77,12 +77,15 @@ export function searchStatement(
  * The field that leads the order, by whose index the beginning of its values is found: in the order of the key a few
  * of them would be looked for among all records.
  */
-export function leadOf(dataset: Pick<Readable, 'key'>, conditions: readonly Condition[]): string | null {
+export function findLeadingField(
+  dataset: Pick<Readable, 'key'>,
+  conditions: readonly Condition[],
+): string | null {
   const field = conditions.find(({ operator }) => operator === 'prefix')?.field ?? null;
   return field === dataset.key ? null : field;
 }
 
-function behind(
+function placeCondition(
   lead: string,
   key: string,
   { lead: value, id }: SearchPlace,

@@ -13,7 +13,7 @@ import { ProblemError, rethrowAsStoreUnavailable } from '../base/errors.ts';
 import { isDataError } from '../db/connection.ts';
 import type { Database } from '../db/database.ts';
 import type { Authority } from '../grants/authority.ts';
-import { carryOut, type Done, type Once } from '../grants/carry-out.ts';
+import { carryOut, type CarriedOut, type OnceKey } from '../grants/carry-out.ts';
 import { invalidBody } from '../http/validation.ts';
 import { requireLiveClient, tokenOf, type AccessToken } from '../identity/access-token.ts';
 import { actorOf, findOfficial, readOfficial } from './actor.ts';
@@ -77,7 +77,7 @@ async function carryOutNow<T>(
   request: FastifyRequest,
   by: { token: AccessToken; official: string | null },
   decide: Decide,
-): Promise<Done<T>> {
+): Promise<CarriedOut<T>> {
   const once = readOnce(request);
   const time = now();
   const actor = actorOf(request, { ...by, time });
@@ -115,7 +115,7 @@ function notCarriedOut(error: unknown): never {
 const maxKeyLength = 255;
 
 /** Reads Idempotency-Key. Takes attacker-controlled input. @throws ProblemError invalid-request */
-function readOnce(request: FastifyRequest): Once | null {
+function readOnce(request: FastifyRequest): OnceKey | null {
   const key = request.headers['idempotency-key'];
   if (key === undefined) return null;
   if (typeof key !== 'string' || !/^[\x21-\x7e]+$/.test(key) || key.length > maxKeyLength)
@@ -146,9 +146,9 @@ const keyLifetimeMs = 24 * 60 * 60 * 1000;
 async function findAnswer<T>(
   registry: Database,
   client: string,
-  { key, request }: Once,
+  { key, request }: OnceKey,
   now: Date,
-): Promise<Done<T> | null> {
+): Promise<CarriedOut<T> | null> {
   const found = await registry
     .selectFrom('registry.answer')
     .select(['entry', 'answer', 'request'])

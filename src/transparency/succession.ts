@@ -73,7 +73,7 @@ export function followSuccessions(trusted: Verifier, notes: readonly string[]): 
 }
 
 /** The same keys for any size: of what somebody kept, it may be what was lost. */
-export function ofAnySize(keys: readonly Verifier[]): Verifier[] {
+export function dropSizeBounds(keys: readonly Verifier[]): Verifier[] {
   return keys.map(({ above: _above, upTo: _upTo, ...key }) => key);
 }
 

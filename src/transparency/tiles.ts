@@ -134,7 +134,7 @@ export function inclusionProver<T>(
 const keptTiles = 16;
 
 /** A reader that reads one tile at a time, as one connection to a database has to. */
-export function inTurn(read: ReadTile): ReadTile {
+export function readInTurn(read: ReadTile): ReadTile {
   let last: Promise<unknown> = Promise.resolve();
   return (tile) => {
     const next = last.then(() => read(tile));

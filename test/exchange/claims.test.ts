@@ -3,8 +3,8 @@ import t from 'tap';
 import { loadCatalogue } from '../../src/catalogue/catalogue.ts';
 import {
   findClaimFault,
-  judge,
-  operatorsOf,
+  judgeClaim,
+  listClaimOperators,
   type Claim,
   type ClaimVerdict,
 } from '../../src/exchange/claims.ts';
@@ -62,7 +62,7 @@ await t.test('judges what is claimed of a value', (t) => {
     [{ one_of: ['a'] }, null, 'unknown'],
   ];
   for (const [claim, value, verdict] of cases)
-    t.equal(judge(claim, value, today), verdict, `${JSON.stringify(claim)} of ${JSON.stringify(value)}`);
+    t.equal(judgeClaim(claim, value, today), verdict, `${JSON.stringify(claim)} of ${JSON.stringify(value)}`);
   t.end();
 });
 
@@ -70,7 +70,7 @@ await t.test('finds of two dates exactly one before the other, or that they are 
   const date = fc
     .date({ min: new Date('1900-01-01'), max: new Date('2100-01-01'), noInvalidDate: true })
     .map((at) => at.toISOString().slice(0, 10));
-  const is = (claim: Claim, value: string): boolean => judge(claim, value, today) === 'match';
+  const is = (claim: Claim, value: string): boolean => judgeClaim(claim, value, today) === 'match';
   fc.assert(
     fc.property(date, date, (a, b) => {
       const before = is({ before: b }, a);
@@ -92,9 +92,9 @@ await t.test('finds texts the same exactly when their normal forms are', (t) => 
     fc.property(text, text, (a, b) => {
       const same = a.normalize('NFKC') === b.normalize('NFKC');
       return (
-        (judge(a, b, today) === 'match') === same &&
-        judge(a.normalize('NFD'), a, today) === 'match' &&
-        judge({ one_of: ['never', a] }, a, today) === 'match'
+        (judgeClaim(a, b, today) === 'match') === same &&
+        judgeClaim(a.normalize('NFD'), a, today) === 'match' &&
+        judgeClaim({ one_of: ['never', a] }, a, today) === 'match'
       );
     }),
   );
@@ -126,7 +126,7 @@ await t.test('says where a claim makes no sense for its field, and never what wa
     t.equal(fault?.at ?? null, at, `${field.name} ${JSON.stringify(claim)}`);
     if (fault !== null) t.notMatch(JSON.stringify(fault.detail), /secret|2000|5000/);
   }
-  t.same(operatorsOf(name), ['one_of', 'exists', 'prefix']);
-  t.same(operatorsOf(capital), ['one_of', 'exists']);
+  t.same(listClaimOperators(name), ['one_of', 'exists', 'prefix']);
+  t.same(listClaimOperators(capital), ['one_of', 'exists']);
   t.end();
 });

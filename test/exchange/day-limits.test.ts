@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import t from 'tap';
 import { deriveLogSecrets } from '../../src/audit/subjects.ts';
 import { createCalendar } from '../../src/base/calendar.ts';
-import { newOccasion } from '../../src/exchange/day-limits.ts';
+import { createOccasion } from '../../src/exchange/day-limits.ts';
 import type { Grant } from '../../src/grants/authority.ts';
 import type { Limits } from '../../src/grants/limits.ts';
 
@@ -52,7 +52,7 @@ const asker = { department: 'a', clientId: 'a-1' };
 
 await t.test('takes the same once, however often an exchange is decided', async (t) => {
   const { limits, taken } = rig();
-  const { meet } = newOccasion({ limits, secrets }, asker);
+  const { meet } = createOccasion({ limits, secrets }, asker);
   for (let i = 0; i < 3; i++) await meet([grant('g')], midnight).charge(7);
   t.same([...taken], [['2026-11-26 g', 7]]);
   await meet([grant('g')], midnight).charge(9);
@@ -62,7 +62,7 @@ await t.test('takes the same once, however often an exchange is decided', async 
 
 await t.test('gives back to the day and the grant that it took from, and never more', async (t) => {
   const { limits, taken } = rig();
-  const { meet, giveUp } = newOccasion({ limits, secrets }, asker);
+  const { meet, giveUp } = createOccasion({ limits, secrets }, asker);
   await meet([grant('g'), grant('h')], before).charge(50);
   const next = meet([grant('g')], midnight);
   await next.charge(50);

@@ -2,7 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import t, { type Test } from 'tap';
 import { encodeCarriedOut, type CarriedOutAct, type CarriedOutOperation } from '../../src/audit/act.ts';
 import { openDatabase } from '../../src/db/database.ts';
-import { carryOut, type Once } from '../../src/grants/carry-out.ts';
+import { carryOut, type OnceKey } from '../../src/grants/carry-out.ts';
 import { purposeAct } from '../../src/grants/purposes.ts';
 import { listActs, type GrantRow } from '../../src/grants/find-grants.ts';
 import { checkAuditLog } from '../helpers/check-audit-log.ts';
@@ -18,7 +18,7 @@ const { pool } = gateway;
 t.teardown(gateway.close);
 
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
-const onceOf = (key: string, request: string): Once => ({ key: digest(key), request: digest(request) });
+const onceOf = (key: string, request: string): OnceKey => ({ key: digest(key), request: digest(request) });
 
 function purpose(code: string): CarriedOutAct {
   const title = { en: 'A purpose', zh: '用途' };

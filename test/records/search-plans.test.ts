@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import t from 'tap';
 import { loadCatalogue } from '../../src/catalogue/catalogue.ts';
-import { leadOf, searchStatement, type Condition } from '../../src/records/search.ts';
+import { findLeadingField, searchStatement, type Condition } from '../../src/records/search.ts';
 import { connect } from '../helpers/log.ts';
 import { createDatabase } from '../helpers/database.ts';
 
@@ -140,7 +140,7 @@ for (const [name, does, where, index] of cases)
   await t.test(`searches ${name} by an index: ${does}`, async (t) => {
     const dataset = datasets.find((one) => one.name === name)!;
     const id = `${name === 'citizens' ? 'citizen' : 'enterprise'}-0001000`;
-    const lead = leadOf(dataset, where) === null ? null : `${String(where[0]!.value)}0`;
+    const lead = findLeadingField(dataset, where) === null ? null : `${String(where[0]!.value)}0`;
     for (const after of [null, { lead, id }]) {
       const { text, values } = searchStatement(dataset, where, after, 51);
       const explained = await session.query<{ 'QUERY PLAN': [{ Plan: Plan }] }>(

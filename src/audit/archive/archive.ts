@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import type pg from 'pg';
 import { UserError } from '../../base/errors.ts';
 import type { Actor } from '../act.ts';
-import { archiveName, isNode, type ArchiveManifest, type EntryRange } from './manifest.ts';
+import { archiveName, isTreeNode, type ArchiveManifest, type EntryRange } from './manifest.ts';
 import { countArchived } from './archived.ts';
 import { expectValid } from '../expect-valid.ts';
 import { openCheckpoint } from '../../transparency/checkpoint.ts';
@@ -15,7 +15,7 @@ import { readSuccessions } from '../log-keys.ts';
 import type { Verifier } from '../../transparency/note.ts';
 import type { NewestEntries, Retention } from './retention.ts';
 import { trustSuccessions } from '../../transparency/succession.ts';
-import { inTurn } from '../../transparency/tiles.ts';
+import { readInTurn } from '../../transparency/tiles.ts';
 import { findLastCheckpoint, findLastEntry, LogFaultError, tileReader } from '../stored-log.ts';
 import { verifyArchive, type VerifiedArchive } from './verify-archive.ts';
 import { writeArchive } from './write-archive.ts';
@@ -52,7 +52,7 @@ export async function listArchivable(
   const ranges = partitions.map(({ partition, bound }) => ({ partition, ...readBound(bound) }));
   for (const range of ranges.toSorted((a, b) => a.first - b.first)) {
     if (range.next > end) break;
-    if (range.first !== at || !isNode(range))
+    if (range.first !== at || !isTreeNode(range))
       throw new UserError(`${range.partition} is not the partition of the log's entries from ${at} on`);
     const newestOfEach = await readNewest(client, range);
     const newest = new Date(Math.max(...[...newestOfEach.values()].map((time) => time.getTime())));
@@ -177,7 +177,7 @@ async function requireSameLog(
   const size = (await findLastCheckpoint(client))?.size ?? 0;
   try {
     if (checkpoint.size > size) throw new LogFaultError(`the log's last checkpoint is of ${size} entries`);
-    await requireRoot(checkpoint, inTurn(tileReader(client, size)), `in ${folder}`);
+    await requireRoot(checkpoint, readInTurn(tileReader(client, size)), `in ${folder}`);
   } catch (error) {
     if (error instanceof LogFaultError) throw new UserError(`${folder} is of another log: ${error.message}`);
     throw error;

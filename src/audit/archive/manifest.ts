@@ -45,7 +45,7 @@ export function parseManifest(text: string): ArchiveManifest | null {
       return null;
     if (!/^\d{4}-\d{2}-\d{2}$/.test(String(keepUntil)) || Number.isNaN(Date.parse(String(newest))))
       return null;
-    return isNode({ first, next: last + 1 }) ? (read as ArchiveManifest) : null;
+    return isTreeNode({ first, next: last + 1 }) ? (read as ArchiveManifest) : null;
   } catch {
     return null;
   }
@@ -56,7 +56,7 @@ function isCount(value: unknown): value is number {
 }
 
 /** Whether the entries are all those below one node of the tree, and whole tiles. */
-export function isNode({ first, next }: EntryRange): boolean {
+export function isTreeNode({ first, next }: EntryRange): boolean {
   const span = next - first;
   return span >= tileWidth && Number.isInteger(Math.log2(span)) && first % span === 0;
 }

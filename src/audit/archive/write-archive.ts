@@ -16,7 +16,7 @@ import { syncFolder, writeDurably } from '../../base/durable-file.ts';
 import { encodeBase64 } from '../../transparency/note.ts';
 import type { NewestEntries, Retention } from './retention.ts';
 import { encodeBundle, successionsPath } from '../../transparency/tiles-source.ts';
-import { inTurn, proveInclusion, tilePath, tileWidth, type ReadTile } from '../../transparency/tiles.ts';
+import { readInTurn, proveInclusion, tilePath, tileWidth, type ReadTile } from '../../transparency/tiles.ts';
 import { tileReader, type PublishedCheckpoint } from '../stored-log.ts';
 
 /**
@@ -62,7 +62,7 @@ export async function writeArchive(
         successionsPath,
         Buffer.from(successions.map((note) => `${JSON.stringify(note)}\n`).join('')),
       );
-    const proof = await proveRange(range, checkpoint.size, inTurn(tileReader(client, checkpoint.size)));
+    const proof = await proveRange(range, checkpoint.size, readInTurn(tileReader(client, checkpoint.size)));
     const list = Buffer.from(files.list());
     await files.write(listName, list);
     const manifest: ArchiveManifest = {
@@ -101,12 +101,12 @@ export async function proveRange(
 
 /** Keeps in mind when an entry was made, and about which dataset it is. */
 function noteTime(newest: NewestEntries, bytes: Uint8Array): void {
-  const { dataset, time } = readEntry(bytes);
+  const { dataset, time } = readDatasetAndTime(bytes);
   const known = newest.get(dataset);
   if (known === undefined || known < time) newest.set(dataset, time);
 }
 
-function readEntry(bytes: Uint8Array): { dataset: string | null; time: Date } {
+function readDatasetAndTime(bytes: Uint8Array): { dataset: string | null; time: Date } {
   try {
     const { time, dataset } = JSON.parse(Buffer.from(bytes).toString()) as Record<string, unknown>;
     const read = new Date(String(time));

@@ -9,7 +9,7 @@ import { NoteError, parseNote } from '../../transparency/note.ts';
 import { checkpointsPath, encodeBundle, successionsPath } from '../../transparency/tiles-source.ts';
 import { equalHashes } from '../../transparency/merkle.ts';
 import {
-  inTurn,
+  readInTurn,
   levelWidth,
   type ReadTile,
   rootFromTiles,
@@ -40,7 +40,7 @@ export async function exportLog(
   if (last === null)
     throw new UserError('the log has no checkpoint yet: a running gateway signs one a second');
   const { origin, size } = readCheckpoint(last.note, 'the last checkpoint in the database');
-  const before = await checkFolder(folder, { origin, size }, inTurn(tileReader(client, size)));
+  const before = await checkFolder(folder, { origin, size }, readInTurn(tileReader(client, size)));
   await enter(size);
   const source = databaseSource(client);
 

@@ -33,7 +33,7 @@ export interface Tally {
 }
 
 /** Tallies by whom they are about. */
-export function tallies(keyOf: (fact: Fact) => string) {
+export function createTallies(keyOf: (fact: Fact) => string) {
   const all = new Map<string, Tally>();
   function of(fact: Fact, about: Partial<Pick<Fact, 'official' | 'purpose'>>): Tally {
     const key = keyOf(fact);

@@ -3,7 +3,16 @@
  * keeps no more than counts, and says at the end what it found. A hint is a reason to ask, and proves nothing.
  */
 
-import { count, maxEntriesNamed, medianOf, recent, sum, tallies, type Fact, type Tally } from './tallies.ts';
+import {
+  count,
+  maxEntriesNamed,
+  medianOf,
+  recent,
+  sum,
+  createTallies,
+  type Fact,
+  type Tally,
+} from './tallies.ts';
 import type { OfficeHours } from '../../base/office-hours.ts';
 
 /** The rules by their names. */
@@ -62,7 +71,7 @@ const byOfficial = ({ consumer, official }: Fact): string => JSON.stringify([con
 
 /** Ids asked in sequence. */
 export function watchSequence(): Watch {
-  const { all, of } = tallies(byOfficial);
+  const { all, of } = createTallies(byOfficial);
   return {
     take(fact) {
       if (fact.run < leastRun) return;
@@ -77,7 +86,7 @@ export function watchSequence(): Watch {
 
 /** One official asks far more than the others of the department. */
 export function watchOfficials(): Watch {
-  const { all, of } = tallies(byOfficial);
+  const { all, of } = createTallies(byOfficial);
   return {
     take(fact) {
       if (fact.official !== null) count(of(fact, { official: fact.official }), fact, fact.subjects);
@@ -99,7 +108,7 @@ export function watchOfficials(): Watch {
 
 /** Nights and holidays, of whoever works at other hours than the department does. */
 export function watchHours(office: OfficeHours): Watch {
-  const { all, of } = tallies(byOfficial);
+  const { all, of } = createTallies(byOfficial);
   return {
     take(fact) {
       const tally = of(fact, { official: fact.official });
@@ -122,7 +131,7 @@ export function watchHours(office: OfficeHours): Watch {
 
 /** A purpose without any case, where the department gives cases for its other purposes. */
 export function watchCases(): Watch {
-  const { all, of } = tallies(({ consumer, purpose }) => JSON.stringify([consumer, purpose]));
+  const { all, of } = createTallies(({ consumer, purpose }) => JSON.stringify([consumer, purpose]));
   return {
     take(fact) {
       if (fact.purpose === null || fact.outcome === 'refused') return;
@@ -185,7 +194,7 @@ export function watchRefusals(): Watch {
 
 /** Many subjects that there are not: somebody tries out ids, or works with a bad list. */
 export function watchAbsent(): Watch {
-  const { all, of } = tallies(byOfficial);
+  const { all, of } = createTallies(byOfficial);
   return {
     take(fact) {
       const tally = of(fact, { official: fact.official });

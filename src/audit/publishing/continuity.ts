@@ -3,7 +3,7 @@ import type { CheckpointFile } from './checkpoint-file.ts';
 import type { LogKeys } from '../log-keys.ts';
 import { equalHashes, type Hash } from '../../transparency/merkle.ts';
 import { NoteError, type Verifier } from '../../transparency/note.ts';
-import { ofAnySize } from '../../transparency/succession.ts';
+import { dropSizeBounds } from '../../transparency/succession.ts';
 import { rootFromTiles, type ReadTile } from '../../transparency/tiles.ts';
 import { LogFaultError, type PublishedCheckpoint, type TreeState } from '../stored-log.ts';
 
@@ -57,7 +57,7 @@ export function openContinuity(keys: LogKeys, fileOf: (verifier: Verifier) => Ch
       .map((key) => fileOf(key))
       .flatMap((kept) => {
         const note = kept.read();
-        return note === null ? [] : [open(note, kept.path, ofAnySize(keys.all()))];
+        return note === null ? [] : [open(note, kept.path, dropSizeBounds(keys.all()))];
       });
     return kept.toSorted((a, b) => b.size - a.size)[0] ?? null;
   }

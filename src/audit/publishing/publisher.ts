@@ -2,7 +2,7 @@ import type { KeyObject } from 'node:crypto';
 import type pg from 'pg';
 import type { Checkpoint } from '../../transparency/checkpoint.ts';
 import { signCheckpoint } from '../../transparency/node/sign.ts';
-import { inTurn, rootFromTiles, tileWidth } from '../../transparency/tiles.ts';
+import { readInTurn, rootFromTiles, tileWidth } from '../../transparency/tiles.ts';
 import type { LogKeys } from '../log-keys.ts';
 import { readLeafTiles, readTreeState, tileReader, type PublishedCheckpoint } from '../stored-log.ts';
 import { requireRoot, type Continuity } from './continuity.ts';
@@ -73,7 +73,7 @@ export function createPublisher(
     // The tile that the last checkpoint left partial is read again, and with it every entry that is not in a full one.
     const first = Math.floor(from / tileWidth) * tileWidth;
     const size = Math.max(from, Math.min(entries, first + stepTiles * tileWidth));
-    const read = inTurn(tileReader(client, from, await readLeafTiles(client, first, size)));
+    const read = readInTurn(tileReader(client, from, await readLeafTiles(client, first, size)));
     await continuity.check(state, read);
     if (last !== null) await requireRoot(last, read, 'in the database');
     if (signed !== null && signed.size > from && signed.size <= size)

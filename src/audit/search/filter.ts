@@ -97,7 +97,7 @@ const newest = sql`order by index desc limit ${maxScanned}`;
 
 function scanRange(filter: EntryFilter, visibility: Visibility, { low, end }: Range): RawBuilder<unknown> {
   const inRange = sql`index >= ${low} and index < ${end}`;
-  const led = (condition: RawBuilder<unknown>): RawBuilder<unknown> =>
+  const scanBy = (condition: RawBuilder<unknown>): RawBuilder<unknown> =>
     sql`select f.* from audit.find f where ${inRange} and ${condition} ${newest}`;
   if (visibility === 'all' && filter.subjectRefs !== undefined)
     // A subject that is in very many entries has its newest looked at.
@@ -106,9 +106,9 @@ function scanRange(filter: EntryFilter, visibility: Visibility, { low, end }: Ra
         cross join lateral (select index from audit.find_subject
           where subject_ref = audit.subject_ref(r.ref) and ${inRange} ${newest}) s) s
       join audit.find f on f.index = s.sought ${newest}`;
-  if (visibility === 'all') return led(leading(filter));
+  if (visibility === 'all') return scanBy(leadingCondition(filter));
   const own = ownConditions(visibility);
-  if (own.length === 1) return led(own[0]!);
+  if (own.length === 1) return scanBy(own[0]!);
   // The newest by each index; what fits both is taken once.
   const branches = own.map(
     (condition) => sql`(select index from audit.find f where ${inRange} and ${condition} ${newest})`,
@@ -119,7 +119,7 @@ function scanRange(filter: EntryFilter, visibility: Visibility, { low, end }: Ra
 }
 
 /** The one condition whose index leads the scan: what is seldom before what is common. */
-function leading(filter: EntryFilter): RawBuilder<unknown> {
+function leadingCondition(filter: EntryFilter): RawBuilder<unknown> {
   if (filter.caseNo !== undefined) return sql`f.case_no = ${filter.caseNo}`;
   if (filter.official !== undefined) return sql`f.official = ${filter.official}`;
   // Most entries are of exchanges.

@@ -11,7 +11,7 @@ import {
   releaseHeaders,
   requestParameters,
 } from './dataset-documents.ts';
-import { operatorSchemas, operatorsOf, searchBodySchema } from '../../exchange/search.ts';
+import { searchOperatorSchemas, listSearchOperators, searchBodySchema } from '../../exchange/search.ts';
 
 /** `POST /v1/{dataset}/search` as its document tells it. */
 export function searchOperation(dataset: Dataset): OperationObject {
@@ -77,7 +77,7 @@ export function searchOperation(dataset: Dataset): OperationObject {
 function soughtSchema(field: Field): object {
   const { type, format, enum: values } = field.schema;
   const value = { type, ...(format === 'date' && { format }), ...(values !== undefined && { enum: values }) };
-  const operators = operatorsOf(field).flatMap((operator) =>
+  const operators = listSearchOperators(field).flatMap((operator) =>
     operator === 'equals'
       ? []
       : [
@@ -85,7 +85,7 @@ function soughtSchema(field: Field): object {
             type: 'object',
             additionalProperties: false,
             required: [operator],
-            properties: { [operator]: operatorSchemas[operator] },
+            properties: { [operator]: searchOperatorSchemas[operator] },
           },
         ],
   );
@@ -93,7 +93,7 @@ function soughtSchema(field: Field): object {
 }
 
 function exampleWhere(searchable: Field[]): object {
-  const free = searchable.find((field) => operatorsOf(field).includes('contains'));
+  const free = searchable.find((field) => listSearchOperators(field).includes('contains'));
   if (free === undefined) return { [searchable[0]!.name]: searchable[0]!.schema.examples[0] };
   return { [free.name]: { contains: String(free.schema.examples[0]).slice(0, 2) } };
 }

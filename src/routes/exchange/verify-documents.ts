@@ -1,7 +1,7 @@
 import type { Dataset, Field } from '../../catalogue/catalogue.ts';
 import type { ErrorCode } from '../../base/error-table.ts';
 import { json, type OperationObject } from '../../http/openapi.ts';
-import { operatorsOf, operatorSchemas } from '../../exchange/claims.ts';
+import { listClaimOperators, claimOperatorSchemas } from '../../exchange/claims.ts';
 import {
   enteredCodes,
   exampleRequest,
@@ -77,8 +77,8 @@ export function verifyOperation(dataset: Dataset): OperationObject {
 function claimSchemaOf(field: Field): object {
   const { type, format } = field.schema;
   const value = { type, ...(format === 'date' && { format }), ...(type === 'string' && { maxLength: 1024 }) };
-  const operators = operatorsOf(field).map((operator) => {
-    const schema = operatorSchemas[operator];
+  const operators = listClaimOperators(field).map((operator) => {
+    const schema = claimOperatorSchemas[operator];
     const operand = 'items' in schema ? { ...schema, items: value } : schema;
     return { type: 'object', required: [operator], properties: { [operator]: operand } };
   });
