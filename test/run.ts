@@ -19,8 +19,7 @@ import { join, relative } from 'node:path';
 import type { EmbeddedServer } from '../src/db/embedded.ts';
 import { offerServer } from './helpers/server.ts';
 
-/** On two cores: tests wait for timers, disks and processes as well. */
-const jobs = 4;
+const jobs = 3;
 /** A file that takes longer on a machine that is busy with other things has most likely come to a stop. */
 const timeoutSeconds = 480;
 /** Those that take longest begin first, so that the run does not wait for one of them at its end. */

@@ -226,7 +226,7 @@ await t.test('answers many at once with 200 or 503, each in the documented form'
   await locker.query('begin; lock table audit.entry in access exclusive mode');
   let answered = 0;
   const asked = Array.from({ length: 1000 }, () => ask().finally(() => answered++));
-  for (let i = 0; i < 150 && answered < 1000 - calmPlaces; i++) await sleep(10);
+  for (let i = 0; i < 300 && answered < 1000 - calmPlaces; i++) await sleep(10);
   t.equal(answered, 1000 - calmPlaces, 'those are refused at once, while the others wait');
   await locker.query('rollback');
   locker.release();
