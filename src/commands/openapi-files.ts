@@ -39,6 +39,7 @@ async function makeDocuments(): Promise<Map<string, string>> {
     identityProviders: new Map(),
     grantsOf: () => [],
   };
+  const settled = (): Promise<void> => Promise.resolve();
   const gateway = assembleGateway(
     {
       config,
@@ -52,7 +53,7 @@ async function makeDocuments(): Promise<Map<string, string>> {
         logSecret: randomBytes(32),
       },
     },
-    { current: () => nobody, refresh: () => Promise.resolve(), close: () => Promise.resolve() },
+    { current: () => nobody, refresh: settled, refreshIfChanged: settled, close: settled },
   );
   const app = await buildApp(gateway);
   const documents = new Map<string, string>();

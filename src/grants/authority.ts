@@ -47,6 +47,8 @@ export interface AuthorityView {
   current(): Authority;
   /** Reads the database; what it had when this was called is in memory when it resolves. */
   refresh(): Promise<void>;
+  /** The same, at the price of one row where nothing has changed. */
+  refreshIfChanged(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -173,6 +175,13 @@ export async function followAuthority(pool: pg.Pool, listenConfig: pg.ClientConf
     return following;
   }
 
+  async function refreshIfChanged(): Promise<void> {
+    const { rows } = await pool.query<{ version: number }>(
+      'select version from audit.authority where id = 1',
+    );
+    if (rows[0]?.version !== authority.version) await refresh();
+  }
+
   let polling = false;
 
   /** Failures show in readiness and in each exchange; the next tick tries again. */
@@ -181,10 +190,7 @@ export async function followAuthority(pool: pg.Pool, listenConfig: pg.ClientConf
     polling = true;
     link.client().catch(() => undefined);
     try {
-      const { rows } = await pool.query<{ version: number }>(
-        'select version from audit.authority where id = 1',
-      );
-      if (rows[0]?.version !== authority.version) await refresh();
+      await refreshIfChanged();
     } catch {
       // The database is away.
     } finally {
@@ -198,6 +204,7 @@ export async function followAuthority(pool: pg.Pool, listenConfig: pg.ClientConf
   return {
     current: () => authority,
     refresh,
+    refreshIfChanged,
     async close() {
       clearInterval(timer);
       await link.close();

@@ -86,7 +86,7 @@ async function carryOutNow<T>(
     const answered = once && (await findAnswer<T>(registry, by.token.clientId, once, time));
     if (answered !== null) {
       // No act tells that the client was revoked meanwhile.
-      await authority.refresh().catch(rethrowAsStoreUnavailable);
+      await authority.refreshIfChanged().catch(rethrowAsStoreUnavailable);
       requireLiveClient(authority.current(), by.token);
       return answered;
     }

@@ -104,8 +104,8 @@ async function look<Route extends RouteGenericInterface>(
     const { index } = await enter();
     return found.answer(index);
   }
-  await repeated.enterOnce(JSON.stringify([token.clientId, repeats]), by.time, enter);
-  await requireClientNow(context, token);
+  const entered = await repeated.enterOnce(JSON.stringify([token.clientId, repeats]), by.time, enter);
+  if (!entered) await requireClientNow(context, token);
   return found.answer(null);
 
   function enter(): Promise<{ index: number }> {
@@ -120,7 +120,7 @@ async function look<Route extends RouteGenericInterface>(
 
 /** Where no append tells it, the database tells whether the client was revoked meanwhile. @throws ProblemError token-invalid, store-unavailable */
 async function requireClientNow({ authority }: RouteContext, token: AccessToken): Promise<void> {
-  await authority.refresh().catch(rethrowAsStoreUnavailable);
+  await authority.refreshIfChanged().catch(rethrowAsStoreUnavailable);
   requireLiveClient(authority.current(), token);
 }
 

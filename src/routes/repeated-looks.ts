@@ -8,9 +8,10 @@ export interface RepeatedLooks {
    * Enters a look, unless an entry stands for it now; waits for that entry where it is on its way.
    *
    * @param time the time that the entry says
+   * @returns whether it was entered now
    * @throws what `enter` throws, to every look that waited for it
    */
-  enterOnce(key: string, time: Date, enter: () => Promise<unknown>): Promise<void>;
+  enterOnce(key: string, time: Date, enter: () => Promise<unknown>): Promise<boolean>;
 }
 
 /** For how long an entry stands for repetitions, in seconds; the entry says so. */
@@ -27,7 +28,7 @@ export function createRepeatedLooks(): RepeatedLooks {
       const ageMs = last === undefined ? Infinity : time.getTime() - last.atMs;
       if (last !== undefined && ageMs >= 0 && ageMs < repeatsWithinSeconds * 1000) {
         await last.entered;
-        return;
+        return false;
       }
       const look = { atMs: time.getTime(), entered: enter() };
       looks.delete(key);
@@ -35,6 +36,7 @@ export function createRepeatedLooks(): RepeatedLooks {
       if (looks.size > maxLooks) looks.delete(looks.keys().next().value!);
       try {
         await look.entered;
+        return true;
       } catch (error) {
         if (looks.get(key) === look) looks.delete(key);
         throw error;

@@ -42,14 +42,16 @@ async function startDeafGateway(
     ...readConfig('home', { LOG_LEVEL: 'silent', ONEVISIT_HOME: '/nonexistent' }),
     embedded: false,
   };
+  const refresh = async (): Promise<void> => {
+    refreshes++;
+    authority = await readAuthority(database.pool);
+  };
   const gateway = assembleGateway(
     { config, keys, issuer, databaseUrl: database.gatewayUrl, catalogue: loadCatalogue() },
     {
       current: () => authority,
-      async refresh() {
-        refreshes++;
-        authority = await readAuthority(database.pool);
-      },
+      refresh,
+      refreshIfChanged: refresh,
       close: () => Promise.resolve(),
     },
   );

@@ -170,6 +170,18 @@ await t.test('has, after a refresh, what the database had when it was called', a
   t.equal(title(view), 'round 39');
 });
 
+await t.test('reads only the version where nothing has changed, and all where something has', async (t) => {
+  const view = await follow(t, 'frugal');
+  // Its own first notification has it read once more.
+  await view.refresh();
+  const before = view.current();
+  await view.refreshIfChanged();
+  t.equal(view.current(), before);
+  await changeUnheard('changed');
+  await view.refreshIfChanged();
+  t.equal(title(view), 'changed');
+});
+
 await t.test('says so when a refresh fails, and keeps what it has', async (t) => {
   const { pool, close } = openDatabase(test.gatewayUrl, 'failing pool', { maxConnections: 1 });
   const view = await followAuthority(pool, connectionConfig(test.gatewayUrl, 'failing listen'));
@@ -177,6 +189,7 @@ await t.test('says so when a refresh fails, and keeps what it has', async (t) =>
   const { version } = view.current();
   await close();
   await t.rejects(view.refresh());
+  await t.rejects(view.refreshIfChanged());
   await t.rejects(Promise.all([view.refresh(), view.refresh()]));
   t.equal(view.current().version, version);
 });

@@ -1,7 +1,9 @@
 import t from 'tap';
+import { revokeClient } from '../../src/identity/departments-and-clients.ts';
 import { createRepeatedLooks, repeatsWithinSeconds } from '../../src/routes/repeated-looks.ts';
 import { checkAuditLog } from '../helpers/check-audit-log.ts';
 import { startGateway } from '../helpers/gateway.ts';
+import { actor } from '../helpers/keys.ts';
 import { readLog } from '../helpers/open-seal.ts';
 import { newAsker, search, type Page } from '../helpers/search.ts';
 
@@ -75,6 +77,18 @@ await t.test('auditors who ask the same again leave one entry a minute', async (
   test.clock.advance(60_000);
   await ask(poll);
   t.equal(await queries(), 10);
+  await checkAuditLog(t, test);
+});
+
+await t.test('a client that was revoked repeats nothing', async (t) => {
+  const test = await startGateway(t);
+  const auditor = await newAsker(test, 'audit-office', ['audit']);
+  const token = await auditor.token();
+  const repeat = (): ReturnType<typeof search> =>
+    search(test, { ...auditor, token: () => Promise.resolve(token) }, { kind: 'exchange' });
+  t.equal((await repeat()).statusCode, 200);
+  await revokeClient(test.database, actor, auditor.clientId);
+  t.match((await repeat()).json(), { status: 401, code: 'token-invalid' });
   await checkAuditLog(t, test);
 });
 
