@@ -58,6 +58,19 @@ export function pageSchema(items: object): object {
   };
 }
 
+/** The document's schema of a list that is answered whole. @param bounds of the list */
+export function wholeListSchema(items: object, bounds: object = {}): object {
+  return {
+    type: 'object',
+    required: ['items', 'next'],
+    additionalProperties: false,
+    properties: {
+      items: { type: 'array', ...bounds, items },
+      next: { type: 'null', description: 'The list is whole.' },
+    },
+  };
+}
+
 /** Where a page of a list begins, and how long it may be. */
 export interface ListPage {
   /** Where the page before ended; null begins at the start. */

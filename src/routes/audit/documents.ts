@@ -2,6 +2,8 @@ import { json, ref, type OperationObject } from '../../http/openapi.ts';
 import { refusalsOf } from '../refusals.ts';
 import { entryKinds } from '../../audit/entry.ts';
 import { pendingResponse, proofExample } from './log-documents.ts';
+import { answerHeaders } from '../answer.ts';
+import { pageSchema } from '../list-page.ts';
 
 export const code = { type: 'string', pattern: '^[a-z][a-z0-9_-]{1,62}$' };
 export const time = {
@@ -90,6 +92,16 @@ export const officialParameter = {
   example: 'auditor-7',
 };
 
+/** The index of an entry in a path. */
+export const indexParameter = {
+  name: 'index',
+  in: 'path',
+  required: true,
+  description: 'Where the entry stands: `Exchange-Entry` of an answer.',
+  schema: { type: 'integer', minimum: 0 },
+  example: 41,
+};
+
 export const entryOperation: OperationObject = {
   operationId: 'getEntry',
   summary: 'One entry of the audit log, with the proof that the log holds it',
@@ -98,14 +110,7 @@ export const entryOperation: OperationObject = {
     'is 404. Waits up to two seconds for the checkpoint that covers the entry. The look is an entry itself.',
   tags: ['Audit'],
   parameters: [
-    {
-      name: 'index',
-      in: 'path',
-      required: true,
-      description: 'Where the entry stands: `Exchange-Entry` of an answer.',
-      schema: { type: 'integer', minimum: 0 },
-      example: 41,
-    },
+    indexParameter,
     officialParameter,
     ref('parameters', 'AcceptLanguage'),
     ref('parameters', 'Traceparent'),
@@ -113,7 +118,7 @@ export const entryOperation: OperationObject = {
   responses: {
     200: {
       description: 'The entry.',
-      headers: { 'Exchange-Id': ref('headers', 'ExchangeId'), 'Cache-Control': ref('headers', 'NoStore') },
+      headers: answerHeaders,
       content: json(
         {
           type: 'object',
@@ -159,25 +164,14 @@ export const searchOperation: OperationObject = {
   responses: {
     200: {
       description: 'The entries found.',
-      headers: { 'Exchange-Id': ref('headers', 'ExchangeId'), 'Cache-Control': ref('headers', 'NoStore') },
+      headers: answerHeaders,
       content: json(
-        {
+        pageSchema({
           type: 'object',
-          required: ['items', 'next'],
+          required: ['index', 'leaf_hash', 'entry'],
           additionalProperties: false,
-          properties: {
-            items: {
-              type: 'array',
-              items: {
-                type: 'object',
-                required: ['index', 'leaf_hash', 'entry'],
-                additionalProperties: false,
-                properties: entryProperties,
-              },
-            },
-            next: { type: ['string', 'null'], description: 'The cursor of the next page; null at the end.' },
-          },
-        },
+          properties: entryProperties,
+        }),
         { items: [entryExample], next: null },
       ),
     },

@@ -4,6 +4,8 @@ import { code, officialParameter, time } from './documents.ts';
 import { maxHintEntries } from '../../audit/hints/find-hints.ts';
 import { rules } from '../../audit/hints/rules.ts';
 import { maxEntriesNamed } from '../../audit/hints/tallies.ts';
+import { answerHeaders } from '../answer.ts';
+import { wholeListSchema } from '../list-page.ts';
 
 export const maxSpanDays = 31;
 
@@ -67,25 +69,14 @@ export const hintsOperation: OperationObject = {
   responses: {
     200: {
       description: 'The hints, the newest last.',
-      headers: { 'Exchange-Id': ref('headers', 'ExchangeId'), 'Cache-Control': ref('headers', 'NoStore') },
+      headers: answerHeaders,
       content: json(
-        {
+        wholeListSchema({
           type: 'object',
-          required: ['items', 'next'],
+          required: Object.keys(hintProperties),
           additionalProperties: false,
-          properties: {
-            items: {
-              type: 'array',
-              items: {
-                type: 'object',
-                required: Object.keys(hintProperties),
-                additionalProperties: false,
-                properties: hintProperties,
-              },
-            },
-            next: { type: 'null', description: 'All hints are here.' },
-          },
-        },
+          properties: hintProperties,
+        }),
         {
           items: [
             {

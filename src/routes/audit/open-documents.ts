@@ -1,6 +1,7 @@
 import { json, ref, type OperationObject } from '../../http/openapi.ts';
 import { refusalsOf } from '../refusals.ts';
-import { officialParameter } from './documents.ts';
+import { indexParameter, officialParameter } from './documents.ts';
+import { answerHeaders } from '../answer.ts';
 
 /** The body of an opening. */
 export const openBodySchema = {
@@ -45,14 +46,7 @@ export const openOperation: OperationObject = {
     'opening is an entry of kind `open`, with its reason, before the answer.',
   tags: ['Audit'],
   parameters: [
-    {
-      name: 'index',
-      in: 'path',
-      required: true,
-      description: 'Where the entry stands: `Exchange-Entry` of an answer.',
-      schema: { type: 'integer', minimum: 0 },
-      example: 41,
-    },
+    indexParameter,
     officialParameter,
     ref('parameters', 'AcceptLanguage'),
     ref('parameters', 'Traceparent'),
@@ -64,7 +58,7 @@ export const openOperation: OperationObject = {
   responses: {
     200: {
       description: 'What the audit office opens with its key.',
-      headers: { 'Exchange-Id': ref('headers', 'ExchangeId'), 'Cache-Control': ref('headers', 'NoStore') },
+      headers: answerHeaders,
       content: json(
         {
           type: 'object',

@@ -1,6 +1,8 @@
 import { json, ref, type OperationObject } from '../../http/openapi.ts';
 import { filterProperties, officialParameter, searchRefusals } from './documents.ts';
 import { dimensions, maxEntries, maxGroups } from '../../audit/search/summarize.ts';
+import { answerHeaders } from '../answer.ts';
+import { wholeListSchema } from '../list-page.ts';
 
 /** The body of a summary of the audit log. */
 export const summaryBodySchema = {
@@ -43,33 +45,24 @@ export const summaryOperation: OperationObject = {
   responses: {
     200: {
       description: 'The counts, in the order of their values.',
-      headers: { 'Exchange-Id': ref('headers', 'ExchangeId'), 'Cache-Control': ref('headers', 'NoStore') },
+      headers: answerHeaders,
       content: json(
-        {
-          type: 'object',
-          required: ['items', 'next'],
-          additionalProperties: false,
-          properties: {
-            items: {
-              type: 'array',
-              maxItems: maxGroups,
-              items: {
-                type: 'object',
-                required: ['entries'],
-                additionalProperties: false,
-                properties: {
-                  ...Object.fromEntries(dimensions.map((dimension) => [dimension, value])),
-                  entries: {
-                    type: 'integer',
-                    minimum: 1,
-                    description: 'How many entries have these values.',
-                  },
-                },
+        wholeListSchema(
+          {
+            type: 'object',
+            required: ['entries'],
+            additionalProperties: false,
+            properties: {
+              ...Object.fromEntries(dimensions.map((dimension) => [dimension, value])),
+              entries: {
+                type: 'integer',
+                minimum: 1,
+                description: 'How many entries have these values.',
               },
             },
-            next: { type: 'null', description: 'All counts are here.' },
           },
-        },
+          { maxItems: maxGroups },
+        ),
         { items: [{ consumer: 'civil-affairs', day: '2026-11-25', entries: 1204 }], next: null },
       ),
     },

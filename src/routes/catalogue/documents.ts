@@ -1,6 +1,7 @@
 import { listParameters, pageSchema } from '../list-page.ts';
 import { json, ref, type OperationObject } from '../../http/openapi.ts';
 import { refusalsOf } from '../refusals.ts';
+import { answerHeaders } from '../answer.ts';
 
 const date = (description: string): object => ({ type: ['string', 'null'], format: 'date', description });
 const text = (description: string): object => ({ type: 'string', description });
@@ -93,7 +94,6 @@ const fieldExample = {
   granted_as: 'name',
 };
 
-const headers = { 'Exchange-Id': ref('headers', 'ExchangeId'), 'Cache-Control': ref('headers', 'NoStore') };
 const language = ref('parameters', 'AcceptLanguage');
 const datasetParameter = {
   name: 'dataset',
@@ -112,7 +112,7 @@ export const listOperation: OperationObject = {
   responses: {
     200: {
       description: 'A page of datasets, by name.',
-      headers,
+      headers: answerHeaders,
       content: json(pageSchema(datasetSchema), { items: [example], next: null }),
     },
     ...refusalsOf({}, 'invalid-request'),
@@ -129,7 +129,7 @@ export const datasetOperation: OperationObject = {
   responses: {
     200: {
       description: 'The dataset.',
-      headers,
+      headers: answerHeaders,
       content: json(detailedSchema, { ...example, fields: [fieldExample] }),
     },
     ...refusalsOf({}, 'not-found'),
@@ -158,7 +158,7 @@ export const schemaOperation: OperationObject = {
   responses: {
     200: {
       description: 'The schema.',
-      headers,
+      headers: answerHeaders,
       content: {
         'application/schema+json': {
           schema: { type: 'object', additionalProperties: true },

@@ -1,5 +1,7 @@
 import { json, ref, type OperationObject } from '../../http/openapi.ts';
 import { refusalsOf } from '../refusals.ts';
+import { answerHeaders } from '../answer.ts';
+import { pageSchema } from '../list-page.ts';
 
 export const maxAssertionLength = 4096;
 
@@ -102,19 +104,8 @@ export const disclosuresOperation: OperationObject = {
   responses: {
     200: {
       description: 'The disclosures.',
-      headers: { 'Exchange-Id': ref('headers', 'ExchangeId'), 'Cache-Control': ref('headers', 'NoStore') },
-      content: json(
-        {
-          type: 'object',
-          required: ['items', 'next'],
-          additionalProperties: false,
-          properties: {
-            items: { type: 'array', items: disclosureSchema },
-            next: { type: ['string', 'null'], description: 'The cursor of the next page; null at the end.' },
-          },
-        },
-        { items: [example], next: null },
-      ),
+      headers: answerHeaders,
+      content: json(pageSchema(disclosureSchema), { items: [example], next: null }),
     },
     ...refusalsOf({ scope: true, body: true, official: true, log: true }, 'invalid-request', 'invalid-id'),
   },

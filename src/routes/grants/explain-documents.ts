@@ -2,6 +2,7 @@ import { errorTable } from '../../base/error-table.ts';
 import { json, ref, type OperationObject } from '../../http/openapi.ts';
 import { refusalsOf } from '../refusals.ts';
 import { fieldsSchema } from '../../exchange/request.ts';
+import { answerHeaders } from '../answer.ts';
 
 const code = { type: 'string', pattern: '^[a-z][a-z0-9_-]{1,62}$' } as const;
 
@@ -102,7 +103,7 @@ export const explainOperation: OperationObject = {
   responses: {
     200: {
       description: 'The decision.',
-      headers: { 'Exchange-Id': ref('headers', 'ExchangeId'), 'Cache-Control': ref('headers', 'NoStore') },
+      headers: answerHeaders,
       content: json(
         {
           type: 'object',

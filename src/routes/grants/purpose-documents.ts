@@ -3,6 +3,8 @@ import { json, ref, type OperationObject } from '../../http/openapi.ts';
 import { refusalsOf } from '../refusals.ts';
 import { maxConfidentialDays } from '../../grants/purposes.ts';
 import { demands } from '../../grants/terms.ts';
+import { headers } from './grant-documents.ts';
+import { answerHeaders } from '../answer.ts';
 
 const title = { type: 'string', minLength: 1, maxLength: 500 } as const;
 
@@ -46,8 +48,6 @@ const example = {
   confidential_days: 0,
 };
 
-const headers = { 'Exchange-Id': ref('headers', 'ExchangeId'), 'Cache-Control': ref('headers', 'NoStore') };
-
 export const listOperation: OperationObject = {
   operationId: 'listPurposes',
   summary: 'The registered purposes',
@@ -56,7 +56,7 @@ export const listOperation: OperationObject = {
   responses: {
     200: {
       description: 'A page of purposes, by code.',
-      headers,
+      headers: answerHeaders,
       content: json(pageSchema(purposeSchema), { items: [example], next: null }),
     },
     ...refusalsOf({ store: true }, 'invalid-request'),

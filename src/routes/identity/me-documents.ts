@@ -1,6 +1,7 @@
 import { json, ref, type OperationObject } from '../../http/openapi.ts';
 import { refusalsOf } from '../refusals.ts';
 import { roles } from '../../identity/clients.ts';
+import { answerHeaders } from '../answer.ts';
 
 export const meOperation: OperationObject = {
   operationId: 'getMe',
@@ -10,7 +11,7 @@ export const meOperation: OperationObject = {
   responses: {
     200: {
       description: 'The client, its department, and the token.',
-      headers: { 'Exchange-Id': ref('headers', 'ExchangeId'), 'Cache-Control': ref('headers', 'NoStore') },
+      headers: answerHeaders,
       content: json(
         {
           type: 'object',
